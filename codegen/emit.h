@@ -1,0 +1,49 @@
+// From a program to an LLVM module: what the files emit*.cpp share. Only codegen includes this; LLVM's
+// types are named here but never defined, so that its headers stay inside the .cpp files.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "codegen/program.h"
+#include "codegen/target.h"
+#include "ir/loop.h"
+
+namespace llvm {
+class Function;
+class IRBuilderBase;
+class LLVMContext;
+class Module;
+class Type;
+class Value;
+}  // namespace llvm
+
+namespace kiln::codegen {
+
+/// The whole program as one module: a kernel is an internal function, the step, named
+/// Program::name, the one external one. The caller sets triple and data layout.
+std::unique_ptr<llvm::Module> emit_module(const Program& program, const Target& target,
+                                          llvm::LLVMContext& context);
+
+/// Fills in a kernel's body; the function has KernelFn's type.
+void emit_kernel(const loop::Kernel& kernel, const Target& target, llvm::Function& function);
+
+/// A register's type: <lanes x T>, or T for one lane; i1 is i1.
+llvm::Type* llvm_type(llvm::LLVMContext& context, loop::VType type);
+
+/// One pure operation. `operand` is the first argument's type (the result's where there is none);
+/// `index` is the value of an Opcode::index's affine expression.
+llvm::Value* emit_let(llvm::IRBuilderBase& builder, const Target& target, const loop::Let& let,
+                      loop::VType result, loop::VType operand, std::span<llvm::Value* const> arguments,
+                      llvm::Value* index);
+
+/// Lanes < active of a vector, `stride` elements apart, from pointer on; the other lanes are zero.
+llvm::Value* emit_load(llvm::IRBuilderBase& builder, const Target& target, loop::VType type,
+                       llvm::Value* pointer, std::int64_t stride, int active);
+void emit_store(llvm::IRBuilderBase& builder, const Target& target, loop::VType type,
+                llvm::Value* value, llvm::Value* pointer, std::int64_t stride, int active);
+void emit_transpose(llvm::IRBuilderBase& builder, const Target& target, DType dtype,
+                    const loop::TransposeTile& tile, llvm::Value* source, llvm::Value* destination);
+
+}  // namespace kiln::codegen

@@ -1,0 +1,226 @@
+#include "codegen/jit.h"
+
+#include <chrono>
+#include <cmath>
+#include <cstring>
+#include <mutex>
+#include <optional>
+
+#include <fmt/format.h>
+
+#include <llvm/ADT/SmallVector.h>
+#include <llvm/ExecutionEngine/Orc/LLJIT.h>
+#include <llvm/ExecutionEngine/Orc/ObjectLinkingLayer.h>
+#include <llvm/IR/LegacyPassManager.h>
+#include <llvm/IR/Module.h>
+#include <llvm/IR/Verifier.h>
+#include <llvm/MC/TargetRegistry.h>
+#include <llvm/Support/CommandLine.h>
+#include <llvm/Support/MemoryBuffer.h>
+#include <llvm/Support/TargetSelect.h>
+#include <llvm/Support/raw_ostream.h>
+#include <llvm/Target/TargetMachine.h>
+#include <llvm/TargetParser/Host.h>
+
+#include "codegen/emit.h"
+#include "ir/error.h"
+
+namespace kiln {
+namespace {
+
+class Stopwatch {
+ public:
+  double milliseconds() const {
+    return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start_).count();
+  }
+
+ private:
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};
+
+/// LLVM's own errors end here: they are bugs of ours unless a caller says otherwise.
+void check(llvm::Error error, std::string_view what) {
+  if (error) internal_check(false, fmt::format("{}: {}", what, llvm::toString(std::move(error))));
+}
+template <class T>
+T check(llvm::Expected<T> value, std::string_view what) {
+  check(value.takeError(), what);
+  return std::move(*value);
+}
+
+void start_llvm() {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    llvm::InitializeNativeTarget();
+    llvm::InitializeNativeTargetAsmPrinter();
+    // The machine scheduler spills long unrolled bodies (59 % of peak with it, 99 % without at an
+    // unroll of 16). It can be switched off only through its command-line option.
+    auto& options = llvm::cl::getRegisteredOptions();
+    const auto option = options.find("enable-misched");
+    internal_check(option != options.end(), "LLVM has the option enable-misched");
+    option->second->addOccurrence(0, "enable-misched", "false");
+  });
+}
+
+/// A machine for the target. Making one takes half a millisecond, so each thread keeps its last.
+llvm::TargetMachine& machine_for(const Target& target) {
+  start_llvm();
+  thread_local std::optional<Target> made_for;
+  thread_local std::unique_ptr<llvm::TargetMachine> machine;
+  if (made_for == target) return *machine;
+
+  const std::string triple = llvm::sys::getProcessTriple();
+  std::string error;
+  const llvm::Target* backend = llvm::TargetRegistry::lookupTarget(triple, error);
+  internal_check(backend != nullptr, error);
+  llvm::TargetOptions options;
+  options.AllowFPOpFusion = llvm::FPOpFusion::Strict;  // a multiply and an add stay two roundings
+  machine.reset(backend->createTargetMachine(triple, target.cpu, target.features, options,
+                                             llvm::Reloc::PIC_, llvm::CodeModel::Small,
+                                             llvm::CodeGenOptLevel::Less, /*JIT=*/true));
+  internal_check(machine != nullptr, "LLVM makes code for this machine");
+  made_for = target;
+  return *machine;
+}
+
+std::unique_ptr<llvm::Module> module_of(const Program& program, const Target& target,
+                                        llvm::LLVMContext& context, llvm::TargetMachine& machine) {
+  std::unique_ptr<llvm::Module> module = codegen::emit_module(program, target, context);
+  module->setTargetTriple(machine.getTargetTriple().str());
+  module->setDataLayout(machine.createDataLayout());
+#ifndef NDEBUG
+  std::string complaint;
+  llvm::raw_string_ostream stream(complaint);
+  internal_check(!llvm::verifyModule(*module, &stream), complaint);
+#endif
+  return module;
+}
+
+llvm::SmallVector<char, 0> generate(llvm::Module& module, llvm::TargetMachine& machine,
+                                    llvm::CodeGenFileType type) {
+  llvm::SmallVector<char, 0> output;
+  llvm::raw_svector_ostream stream(output);
+  llvm::legacy::PassManager passes;
+  const bool impossible =
+      machine.addPassesToEmitFile(passes, stream, nullptr, type, /*DisableVerify=*/true);
+  internal_check(!impossible, "LLVM emits such files");
+  passes.run(module);
+  return output;
+}
+
+/// The only functions that generated code may call: exact ones, so their results do not depend on the
+/// libm in use. fmod on every target; the others where the target lacks the instruction.
+llvm::orc::SymbolMap math_symbols(llvm::orc::ExecutionSession& session) {
+  llvm::orc::SymbolMap symbols;
+  const auto add = [&](const char* name, auto* function) {
+    symbols[session.intern(name)] = {llvm::orc::ExecutorAddr::fromPtr(function),
+                                     llvm::JITSymbolFlags::Exported | llvm::JITSymbolFlags::Callable};
+  };
+  using F = float(float);
+  using F2 = float(float, float);
+  using F3 = float(float, float, float);
+  using D = double(double);
+  using D2 = double(double, double);
+  using D3 = double(double, double, double);
+  add("fmodf", static_cast<F2*>(::fmodf));
+  add("fmod", static_cast<D2*>(::fmod));
+  add("fmaf", static_cast<F3*>(::fmaf));
+  add("fma", static_cast<D3*>(::fma));
+  add("floorf", static_cast<F*>(::floorf));
+  add("floor", static_cast<D*>(::floor));
+  add("ceilf", static_cast<F*>(::ceilf));
+  add("ceil", static_cast<D*>(::ceil));
+  add("truncf", static_cast<F*>(::truncf));
+  add("trunc", static_cast<D*>(::trunc));
+  add("roundevenf", static_cast<F*>(::roundevenf));
+  add("roundeven", static_cast<D*>(::roundeven));
+  add("memcpy", static_cast<void* (*)(void*, const void*, std::size_t)>(std::memcpy));
+  add("memset", static_cast<void* (*)(void*, int, std::size_t)>(std::memset));
+  return symbols;
+}
+
+}  // namespace
+
+struct CompiledProgram::Impl {
+  std::unique_ptr<llvm::orc::LLJIT> jit;
+  StepFn* entry = nullptr;
+  std::size_t object_bytes = 0;
+  CompileTimes times;
+};
+
+ObjectCode compile_object(const Program& program, const Target& target) {
+  llvm::TargetMachine& machine = machine_for(target);
+  llvm::LLVMContext context;
+  ObjectCode object;
+  const Stopwatch emitting;
+  const std::unique_ptr<llvm::Module> module = module_of(program, target, context, machine);
+  object.times.emit_ms = emitting.milliseconds();
+  const Stopwatch generating;
+  const auto bytes = generate(*module, machine, llvm::CodeGenFileType::ObjectFile);
+  object.bytes.assign(bytes.begin(), bytes.end());
+  object.times.codegen_ms = generating.milliseconds();
+  return object;
+}
+
+std::string llvm_text(const Program& program, const Target& target) {
+  llvm::LLVMContext context;
+  std::string text;
+  llvm::raw_string_ostream stream(text);
+  module_of(program, target, context, machine_for(target))->print(stream, nullptr);
+  return text;
+}
+
+std::string asm_text(const Program& program, const Target& target) {
+  llvm::TargetMachine& machine = machine_for(target);
+  llvm::LLVMContext context;
+  const std::unique_ptr<llvm::Module> module = module_of(program, target, context, machine);
+  const auto text = generate(*module, machine, llvm::CodeGenFileType::AssemblyFile);
+  return std::string(text.begin(), text.end());
+}
+
+CompiledProgram CompiledProgram::compile(const Program& program, const Target& target) {
+  return link(compile_object(program, target), program.name);
+}
+
+CompiledProgram CompiledProgram::link(const ObjectCode& object, const std::string& name) {
+  start_llvm();
+  const Stopwatch linking;
+  auto impl = std::make_unique<Impl>();
+  llvm::orc::JITTargetMachineBuilder builder{llvm::Triple(llvm::sys::getProcessTriple())};
+  builder.setRelocationModel(llvm::Reloc::PIC_);
+  builder.setCodeModel(llvm::CodeModel::Small);
+  impl->jit = check(llvm::orc::LLJITBuilder()
+                        .setJITTargetMachineBuilder(std::move(builder))
+                        .setLinkProcessSymbolsByDefault(false)
+                        .setPlatformSetUp(llvm::orc::setUpInactivePlatform)
+                        .create(),
+                    "making a linker");
+  llvm::orc::JITDylib& main = impl->jit->getMainJITDylib();
+  check(main.define(llvm::orc::absoluteSymbols(math_symbols(impl->jit->getExecutionSession()))),
+        "naming libm's functions");
+  // The object may come from a file, so what is wrong with it is not our bug.
+  const auto usable = [&](llvm::Error error) {
+    if (error)
+      throw Error(fmt::format("cannot link the object of '{}': {}", name, llvm::toString(std::move(error))));
+  };
+  usable(impl->jit->addObjectFile(llvm::MemoryBuffer::getMemBufferCopy(
+      llvm::StringRef(object.bytes.data(), object.bytes.size()), name)));
+  llvm::Expected<llvm::orc::ExecutorAddr> address = impl->jit->lookup(name);
+  usable(address.takeError());
+  impl->entry = address->toPtr<StepFn*>();
+  impl->object_bytes = object.bytes.size();
+  impl->times = object.times;
+  impl->times.link_ms = linking.milliseconds();
+  return CompiledProgram(std::move(impl));
+}
+
+CompiledProgram::CompiledProgram(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+CompiledProgram::CompiledProgram(CompiledProgram&&) noexcept = default;
+CompiledProgram& CompiledProgram::operator=(CompiledProgram&&) noexcept = default;
+CompiledProgram::~CompiledProgram() = default;
+
+StepFn* CompiledProgram::entry() const { return impl_->entry; }
+std::size_t CompiledProgram::object_bytes() const { return impl_->object_bytes; }
+const CompileTimes& CompiledProgram::times() const { return impl_->times; }
+
+}  // namespace kiln

@@ -1,0 +1,1 @@
+#include "ir/program.h"  // moved; forwarding until all includes follow

@@ -1,0 +1,114 @@
+// The op table: one row per primitive holds all that is known of it.
+//
+// Passes ask traits, never names. A row is a constexpr OpDef with designated initialisers in its
+// family's file under ir/ops/; `complete()` is asserted there at compile time, so leaving a cell out
+// fails the build. To add an op: its enumerator in ir/graph.h, its row here, nothing else.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "ir/array.h"
+#include "ir/graph.h"
+#include "ir/loop.h"
+
+namespace kiln {
+
+/// What passes may assume of an op.
+struct Traits {
+  bool leaf = false;         // no operands: a parameter or a value known without computing
+  bool elementwise = false;  // result element i depends on elements i of the operands alone
+  bool view = false;         // moves elements, computes nothing
+  bool reduction = false;    // combines elements along axes
+  bool contraction = false;  // sums products along axes
+  bool commutative = false;
+  bool transcendental = false;  // costs far more than an addition: worth storing, not recomputing
+  bool calls = false;           // runs its region
+};
+
+/// What the shape rule sees of the node about to be made.
+struct InferContext {
+  const std::vector<Value>& operands;
+  const Attrs& attrs;
+  const std::optional<Type>& result;  // the type asked for
+  const std::vector<Region>& regions;
+  const Location& where;
+  Graph& graph;
+
+  const Type& type(int i) const { return operands[static_cast<std::size_t>(i)].type(); }
+  template <class A>
+  const A& get() const {
+    return std::get<A>(attrs);
+  }
+};
+
+using InferFn = std::vector<Type>(const InferContext& context);
+/// Cotangents of the operands (empty Values where there is none), given those of the results. An
+/// empty cotangent is zero.
+using GradientFn = std::vector<Value>(const Node& node, std::span<const Value> cotangents);
+/// The meaning, by definition: sums in index order, every result rounded to its type.
+using ReferenceFn = std::vector<Array>(const Node& node, std::span<const Array> operands);
+/// The op on scalars, as loop IR (element-wise ops).
+using ScalarFn = loop::Val(const Node& node, std::span<const loop::Val> operands);
+
+struct OpDef {
+  Op op;
+  std::string_view name;  // as in StableHLO's text, without the dialect
+  int arity;              // kVariadic: any number
+  Traits traits;
+  InferFn* infer;
+  GradientFn* gradient;  // not_differentiable where there is none
+  ReferenceFn* reference;
+  ScalarFn* scalar;  // not_scalar where the op is a loop structure rather than a scalar operation
+};
+inline constexpr int kVariadic = -1;
+
+/// Marks an op without a derivative; autodiff says so by name when it meets one on its path.
+std::vector<Value> not_differentiable(const Node& node, std::span<const Value> cotangents);
+/// Marks an op whose derivative is zero everywhere it exists (floor, sign, comparisons).
+std::vector<Value> zero_gradient(const Node& node, std::span<const Value> cotangents);
+/// Marks an op that has no scalar form.
+loop::Val not_scalar(const Node& node, std::span<const loop::Val> operands);
+
+constexpr bool complete(const OpDef& def) {
+  return !def.name.empty() && (def.arity >= 0 || def.arity == kVariadic) && def.infer != nullptr &&
+         def.gradient != nullptr && def.reference != nullptr && def.scalar != nullptr;
+}
+/// Every row of a family present, in the enumeration's order, with every cell filled.
+template <class Rows>
+constexpr bool complete(const Rows& rows, Op first, Op last) {
+  if (static_cast<int>(rows.size()) != static_cast<int>(last) - static_cast<int>(first) + 1)
+    return false;
+  for (std::size_t i = 0; i < rows.size(); ++i)
+    if (static_cast<int>(rows[i].op) != static_cast<int>(first) + static_cast<int>(i) ||
+        !complete(rows[i]))
+      return false;
+  return true;
+}
+
+// The families, in the enumeration's order; each defined in ir/ops/.
+std::span<const OpDef> leaf_rows();
+std::span<const OpDef> unary_rows();
+std::span<const OpDef> nary_rows();
+std::span<const OpDef> movement_rows();
+std::span<const OpDef> contraction_rows();
+std::span<const OpDef> call_rows();
+
+const OpDef& definition(Op op);
+inline const Traits& traits(const Node& node) { return definition(node.op()).traits; }
+
+/// Checks arity, runs the shape rule; its complaints become an Error naming op, operands, places.
+std::vector<Type> infer_types(const OpDef& def, const InferContext& context);
+/// For shape rules: what was expected, in words; infer_types adds the rest.
+[[noreturn]] void shape_error(const std::string& expected);
+
+/// How a reduce combines, read from its region: the element-wise op applied to the region's two
+/// parameters, if that is all the region does.
+std::optional<Op> simple_combiner(const Region& region);
+/// The region of a reduce that combines by this binary op.
+Region combiner_region(Graph& graph, Op op, DType dtype);
+
+}  // namespace kiln

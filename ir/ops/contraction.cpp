@@ -1,0 +1,289 @@
+// dot_general and reduce: the ops that combine elements along axes.
+#include <algorithm>
+#include <array>
+
+#include "ir/build.h"
+#include "ir/interpret.h"
+#include "ir/op.h"
+
+namespace kiln {
+namespace {
+
+using namespace build;
+using Cotangents = std::span<const Value>;
+using Gradients = std::vector<Value>;
+
+bool contains(const Ints& axes, std::int64_t axis) {
+  return std::find(axes.begin(), axes.end(), axis) != axes.end();
+}
+
+/// The axes of one operand that are neither batch nor contracted, in order.
+Ints free_axes(int rank, const Ints& batch, const Ints& contracting) {
+  Ints axes;
+  for (std::int64_t axis = 0; axis < rank; ++axis)
+    if (!contains(batch, axis) && !contains(contracting, axis)) axes.push_back(axis);
+  return axes;
+}
+
+std::int64_t extent(const Type& type, std::int64_t axis) {
+  return type.dims[static_cast<std::size_t>(axis)];
+}
+
+bool valid_axes(const Ints& batch, const Ints& contracting, int rank) {
+  Ints all = batch;
+  all.insert(all.end(), contracting.begin(), contracting.end());
+  std::sort(all.begin(), all.end());
+  return std::adjacent_find(all.begin(), all.end()) == all.end() &&
+         (all.empty() || (all.front() >= 0 && all.back() < rank));
+}
+
+std::vector<Type> infer_dot(const InferContext& context) {
+  const Type &a = context.type(0), &b = context.type(1);
+  const auto& attrs = context.get<DotAttrs>();
+  if (a.dtype != b.dtype) shape_error("operands of one element type");
+  if (attrs.lhs_batch.size() != attrs.rhs_batch.size() ||
+      attrs.lhs_contracting.size() != attrs.rhs_contracting.size() ||
+      !valid_axes(attrs.lhs_batch, attrs.lhs_contracting, a.rank()) ||
+      !valid_axes(attrs.rhs_batch, attrs.rhs_contracting, b.rank()))
+    shape_error("batch and contracting axes that exist, pair up and do not repeat");
+  Type result{a.dtype, {}};
+  for (std::size_t i = 0; i < attrs.lhs_batch.size(); ++i) {
+    if (extent(a, attrs.lhs_batch[i]) != extent(b, attrs.rhs_batch[i]))
+      shape_error(fmt::format("equal extents on batch axes {} and {}", attrs.lhs_batch[i],
+                              attrs.rhs_batch[i]));
+    result.dims.push_back(extent(a, attrs.lhs_batch[i]));
+  }
+  for (std::size_t i = 0; i < attrs.lhs_contracting.size(); ++i)
+    if (extent(a, attrs.lhs_contracting[i]) != extent(b, attrs.rhs_contracting[i]))
+      shape_error(fmt::format("equal extents on contracted axes {} and {}",
+                              attrs.lhs_contracting[i], attrs.rhs_contracting[i]));
+  for (std::int64_t axis : free_axes(a.rank(), attrs.lhs_batch, attrs.lhs_contracting))
+    result.dims.push_back(extent(a, axis));
+  for (std::int64_t axis : free_axes(b.rank(), attrs.rhs_batch, attrs.rhs_contracting))
+    result.dims.push_back(extent(b, axis));
+  element_count(result.dims);
+  return {result};
+}
+
+/// The cotangent of one operand: the result's cotangent contracted with the other operand over the
+/// other's free axes, its axes then put back in the operand's order.
+Value dot_cotangent(Value ct, Value operand, Value other, const Ints& batch,
+                    const Ints& contracting, const Ints& other_batch,
+                    const Ints& other_contracting, bool operand_is_lhs) {
+  const Ints mine = free_axes(operand.type().rank(), batch, contracting);
+  const Ints others = free_axes(other.type().rank(), other_batch, other_contracting);
+  const auto batches = static_cast<std::int64_t>(batch.size());
+  // ct's axes: batch, lhs free, rhs free.
+  const std::int64_t others_begin =
+      operand_is_lhs ? batches + static_cast<std::int64_t>(mine.size()) : batches;
+  DotAttrs attrs;
+  for (std::int64_t i = 0; i < batches; ++i) attrs.lhs_batch.push_back(i);
+  attrs.rhs_batch = other_batch;
+  for (std::size_t i = 0; i < others.size(); ++i) {
+    attrs.lhs_contracting.push_back(others_begin + static_cast<std::int64_t>(i));
+    attrs.rhs_contracting.push_back(others[i]);
+  }
+  const Value product = dot_general(ct, other, attrs);
+  // product's axes: batch, my free axes, then the contracted ones in the *other's* axis order.
+  Ints sorted = other_contracting;
+  std::sort(sorted.begin(), sorted.end());
+  Ints from = batch;
+  from.insert(from.end(), mine.begin(), mine.end());
+  for (std::int64_t axis : sorted) {
+    const auto pair = std::find(other_contracting.begin(), other_contracting.end(), axis);
+    from.push_back(contracting[static_cast<std::size_t>(pair - other_contracting.begin())]);
+  }
+  Ints permutation(from.size());
+  for (std::size_t i = 0; i < from.size(); ++i)
+    permutation[static_cast<std::size_t>(from[i])] = static_cast<std::int64_t>(i);
+  return std::is_sorted(permutation.begin(), permutation.end()) ? product
+                                                                : transpose(product, permutation);
+}
+
+Gradients gradient_dot(const Node& node, Cotangents ct) {
+  const auto& a = node.attrs<DotAttrs>();
+  const Value lhs = node.operand(0), rhs = node.operand(1);
+  return {dot_cotangent(ct[0], lhs, rhs, a.lhs_batch, a.lhs_contracting, a.rhs_batch,
+                        a.rhs_contracting, true),
+          dot_cotangent(ct[0], rhs, lhs, a.rhs_batch, a.rhs_contracting, a.lhs_batch,
+                        a.lhs_contracting, false)};
+}
+
+/// Calls f(coordinates) for every point of a domain, last axis fastest.
+template <class F>
+void for_each_point(const Ints& dims, F&& f) {
+  Ints point(dims.size(), 0);
+  for (std::int64_t left = element_count(dims); left > 0; --left) {
+    f(point);
+    for (std::size_t axis = dims.size(); axis-- > 0;) {
+      if (++point[axis] < dims[axis]) break;
+      point[axis] = 0;
+    }
+  }
+}
+
+template <class T>
+T multiply_add(T a, T b, T sum) {
+  if constexpr (std::is_floating_point_v<T>) return std::fma(a, b, sum);
+  else if constexpr (std::is_same_v<T, bool>) return sum || (a && b);
+  else
+    return static_cast<T>(static_cast<std::uint64_t>(a) * static_cast<std::uint64_t>(b) +
+                          static_cast<std::uint64_t>(sum));
+}
+
+std::vector<Array> reference_dot(const Node& node, std::span<const Array> operands) {
+  const auto& attrs = node.attrs<DotAttrs>();
+  const Array &a = operands[0], &b = operands[1];
+  const Ints a_strides = row_major_strides(a.dims()), b_strides = row_major_strides(b.dims());
+  const Ints a_free = free_axes(a.type().rank(), attrs.lhs_batch, attrs.lhs_contracting);
+  const Ints b_free = free_axes(b.type().rank(), attrs.rhs_batch, attrs.rhs_contracting);
+  Ints contracted;
+  for (std::int64_t axis : attrs.lhs_contracting) contracted.push_back(extent(a.type(), axis));
+
+  Array result(node.type());
+  visit_dtype(result.dtype(), [&]<class T>(T) {
+    const auto x = a.data<T>(), y = b.data<T>();
+    const auto out = result.data<T>();
+    std::size_t next = 0;
+    for_each_point(node.type().dims, [&](const Ints& at) {
+      std::int64_t a_at = 0, b_at = 0;
+      std::size_t axis = 0;
+      const auto step = [&](std::int64_t& offset, const Ints& strides, std::int64_t operand_axis,
+                            std::size_t result_axis) {
+        offset += strides[static_cast<std::size_t>(operand_axis)] * at[result_axis];
+      };
+      for (std::size_t i = 0; i < attrs.lhs_batch.size(); ++i, ++axis) {
+        step(a_at, a_strides, attrs.lhs_batch[i], axis);
+        step(b_at, b_strides, attrs.rhs_batch[i], axis);
+      }
+      for (std::int64_t free : a_free) step(a_at, a_strides, free, axis++);
+      for (std::int64_t free : b_free) step(b_at, b_strides, free, axis++);
+      T sum{};
+      for_each_point(contracted, [&](const Ints& k) {
+        std::int64_t x_at = a_at, y_at = b_at;
+        for (std::size_t i = 0; i < k.size(); ++i) {
+          x_at += a_strides[static_cast<std::size_t>(attrs.lhs_contracting[i])] * k[i];
+          y_at += b_strides[static_cast<std::size_t>(attrs.rhs_contracting[i])] * k[i];
+        }
+        sum = multiply_add<T>(x[static_cast<std::size_t>(x_at)], y[static_cast<std::size_t>(y_at)],
+                              sum);
+      });
+      out[next++] = sum;
+    });
+  });
+  return {result};
+}
+
+std::vector<Type> infer_reduce(const InferContext& context) {
+  // Operands: n inputs, then n initial values.
+  const std::size_t inputs = context.operands.size() / 2;
+  if (inputs == 0 || context.operands.size() % 2 != 0)
+    shape_error("as many initial values as inputs, at least one");
+  const Ints& axes = context.get<DimsAttrs>().dims;
+  if (!valid_axes({}, axes, context.type(0).rank()))
+    shape_error(fmt::format("axes of {} that do not repeat, not [{}]", context.type(0).pretty(),
+                            join(axes, ", ")));
+  internal_check(context.regions.size() == 1, "a reduce has one region");
+  const Region& region = context.regions[0];
+  std::vector<Type> results;
+  for (std::size_t i = 0; i < inputs; ++i) {
+    const Type& input = context.type(static_cast<int>(i));
+    const Type& initial = context.type(static_cast<int>(inputs + i));
+    if (input.dims != context.type(0).dims) shape_error("inputs of one shape");
+    if (initial != Type{input.dtype, {}})
+      shape_error(fmt::format("initial value {} for input {}", Type{input.dtype, {}}.pretty(),
+                              input.pretty()));
+    Type result{input.dtype, {}};
+    for (std::int64_t axis : free_axes(input.rank(), {}, axes))
+      result.dims.push_back(extent(input, axis));
+    results.push_back(result);
+  }
+  bool fits = region.parameters.size() == 2 * inputs && region.results.size() == inputs;
+  for (std::size_t i = 0; fits && i < inputs; ++i) {
+    const Type scalar{results[i].dtype, {}};
+    fits = region.parameters[i] == scalar && region.parameters[inputs + i] == scalar &&
+           region.results[i].type() == scalar;
+  }
+  if (!fits) shape_error("a region that combines two scalars of each input's type into one");
+  return results;
+}
+
+Gradients gradient_reduce(const Node& node, Cotangents ct) {
+  const auto combiner = simple_combiner(node.regions()[0]);
+  const Value x = node.operand(0);
+  const Ints kept = free_axes(x.type().rank(), {}, node.attrs<DimsAttrs>().dims);
+  const auto widen = [&](Value v) { return broadcast(v, x.type().dims, kept); };
+  if (combiner == Op::add) return {widen(ct[0]), Value{}};
+  if (combiner == Op::maximum || combiner == Op::minimum) {
+    // Tied extrema share the gradient equally (PyTorch's amax).
+    const Value chosen = compare(x, widen({&node, 0}), Direction::EQ);
+    const Value weight = select(chosen, like(x, 1), like(x, 0));
+    const Value share = divide(ct[0], reduce(weight, Op::add, node.attrs<DimsAttrs>().dims));
+    return {multiply(weight, widen(share)), Value{}};
+  }
+  return not_differentiable(node, ct);
+}
+
+std::vector<Array> reference_reduce(const Node& node, std::span<const Array> operands) {
+  const std::size_t inputs = operands.size() / 2;
+  const Ints& axes = node.attrs<DimsAttrs>().dims;
+  const Ints kept = free_axes(operands[0].type().rank(), {}, axes);
+  const Ints result_strides = row_major_strides(node.type().dims);
+  // The running values, one rank-0 array per result element: every step is rounded to its type.
+  std::vector<std::vector<Array>> running(static_cast<std::size_t>(node.type().count()));
+  for (auto& state : running) state.assign(operands.begin() + static_cast<std::ptrdiff_t>(inputs),
+                                           operands.end());
+  std::int64_t at = 0;
+  for_each_point(operands[0].dims(), [&](const Ints& point) {
+    std::int64_t target = 0;
+    for (std::size_t i = 0; i < kept.size(); ++i)
+      target += point[static_cast<std::size_t>(kept[i])] * result_strides[i];
+    auto& state = running[static_cast<std::size_t>(target)];
+    std::vector<Array> arguments = state;
+    for (std::size_t i = 0; i < inputs; ++i) {
+      Array element(Type{operands[i].dtype(), {}});
+      const auto size = static_cast<std::size_t>(size_of(operands[i].dtype()));
+      std::copy_n(operands[i].bytes().begin() + at * static_cast<std::int64_t>(size), size,
+                  element.bytes().begin());
+      arguments.push_back(element);
+    }
+    state = interpret(node.regions()[0], arguments);
+    ++at;
+  });
+  std::vector<Array> results;
+  for (std::size_t i = 0; i < inputs; ++i) {
+    Array result(node.type(static_cast<int>(i)));
+    const auto size = static_cast<std::size_t>(size_of(result.dtype()));
+    for (std::size_t e = 0; e < running.size(); ++e)
+      std::copy_n(running[e][i].bytes().begin(), size,
+                  result.bytes().begin() + static_cast<std::ptrdiff_t>(e * size));
+    results.push_back(result);
+  }
+  return results;
+}
+
+constexpr std::array kRows = {
+    OpDef{.op = Op::dot_general,
+          .name = "dot_general",
+          .arity = 2,
+          .traits = {.contraction = true},
+          .infer = infer_dot,
+          .gradient = gradient_dot,
+          .reference = reference_dot,
+          .scalar = not_scalar},
+    OpDef{.op = Op::reduce,
+          .name = "reduce",
+          .arity = kVariadic,
+          .traits = {.reduction = true},
+          .infer = infer_reduce,
+          .gradient = gradient_reduce,
+          .reference = reference_reduce,
+          .scalar = not_scalar},
+};
+static_assert(complete(kRows, Op::dot_general, Op::reduce));
+
+}  // namespace
+
+std::span<const OpDef> contraction_rows() { return kRows; }
+
+}  // namespace kiln

@@ -1,0 +1,92 @@
+// Writes the expressions of an iteration space into loop IR, at a point of its domain that loops have
+// opened. Shared by the schedules (passes/vectorise, passes/tile), which decide those loops.
+#pragma once
+
+#include <optional>
+#include <unordered_map>
+#include <vector>
+
+#include "ir/loop.h"
+#include "ir/space.h"
+
+namespace kiln {
+
+/// Memory for a value: a buffer of the space, or one of the kernel's own (`own`), which holds the
+/// values of one chunk, so that parallel dimensions add lanes to its addresses but no position.
+struct Place {
+  space::Access access;
+  bool own = false;
+};
+
+class Evaluator {
+ public:
+  static constexpr int kNone = -1;
+
+  /// `kernel` gets a parameter for each of the space's buffers, in their order.
+  Evaluator(const space::Kernel& space, loop::Kernel& kernel);
+
+  const space::Kernel& space() const { return space_; }
+  loop::Builder& builder() { return builder_; }
+
+  /// The dimension whose kLanes neighbouring points one register holds (kNone: scalar code).
+  int vector_dim() const { return vector_dim_; }
+  void set_vector_dim(int dim) { vector_dim_ = dim; }
+  /// Where a dimension stands; `active` lanes of the vector dimension are inside the domain.
+  void open(int dim, loop::Affine at);
+  void open_vector(int dim, loop::Affine at, int active);
+  void close(int dim);
+  int active() const { return active_; }
+  int lanes() const { return vector_open() ? loop::kLanes : 1; }
+  bool vector_open() const { return vector_dim_ != kNone && at_[index(vector_dim_)].has_value(); }
+  const loop::Affine& at(int dim) const { return *at_[index(dim)]; }
+
+  /// Registers evaluated since a scope began are forgotten at its end: it is a loop's body.
+  void push_scope() { scopes_.emplace_back(); }
+  void pop_scope() { scopes_.pop_back(); }
+  /// States that an expression has this value in the current scope.
+  void define(int expr, loop::Reg reg) { scopes_.back()[expr] = reg; }
+
+  /// The expression's value here: scalar if it does not vary along the vector dimension.
+  loop::Reg eval(int expr);
+  /// The same in all lanes.
+  loop::Reg eval_vector(int expr) { return builder_.splat(eval(expr), lanes()); }
+  /// Evaluates now what `roots` need that stands still while the loops over `closed` run and whose
+  /// level has been reached: hoisting by construction.
+  void prepare(const std::vector<int>& roots, space::DimSet closed, int level);
+
+  /// element = value, at this point.
+  void store(const Place& place, loop::Reg value);
+  loop::Reg load(const Place& place);
+
+  /// Gives an expression a place in memory; once filled, eval reads it there.
+  void keep(int expr, Place place) { kept_[expr] = {std::move(place), false}; }
+  bool is_kept(int expr) const { return kept_.contains(expr); }
+  void fill(int expr) { kept_.at(expr).second = true; }
+  void store_kept(int expr, loop::Reg value) { store(kept_.at(expr).first, value); }
+  /// Another chunk begins: nothing is filled.
+  void forget_kept() {
+    for (auto& [expr, kept] : kept_) kept.second = false;
+  }
+
+  /// A splat constant of the graph.
+  loop::Reg constant(const Node& node, int lanes = 1);
+  /// The running values combined with the inputs by the reduction's region.
+  std::vector<loop::Reg> combine(const space::Reduction& reduction, std::span<const loop::Reg> running,
+                                 std::span<const loop::Reg> inputs);
+
+ private:
+  static std::size_t index(int i) { return static_cast<std::size_t>(i); }
+  loop::Reg fresh(const space::Expr& expr);
+  loop::Reg apply(const Node& node, std::vector<loop::Reg> operands);
+  std::pair<loop::Affine, std::int64_t> address(const Place& place) const;
+
+  const space::Kernel& space_;
+  loop::Builder builder_;
+  int vector_dim_ = kNone;
+  int active_ = loop::kLanes;
+  std::vector<std::optional<loop::Affine>> at_;
+  std::vector<std::unordered_map<int, loop::Reg>> scopes_{1};
+  std::unordered_map<int, std::pair<Place, bool>> kept_;
+};
+
+}  // namespace kiln

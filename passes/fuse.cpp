@@ -1,0 +1,361 @@
+#include "passes/fuse.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "ir/build.h"
+#include "ir/op.h"
+#include "passes/axes.h"
+
+namespace kiln {
+namespace {
+
+// Limits of rule (3), in elements. A row's temporaries live on the stack of a thread and should stay
+// in its L1 or L2 cache.
+constexpr std::int64_t kRowElements = 16384;
+constexpr std::int64_t kFewPoints = 16;       // fewer parallel points than this are as good as none
+constexpr std::int64_t kSerialElements = 4096;  // what one thread may do on its own
+
+bool computes(const Node& node) { return !traits(node).leaf && !traits(node).view; }
+
+struct Group {
+  Axes axes;
+  std::string kind = "map";
+  std::set<int> inputs;  // groups it reads from
+  int first_id = 0, last_id = 0;
+  bool live = true;
+};
+
+class Fuser {
+ public:
+  Fuser(Function& function, bool alone) : function_(function), alone_(alone) {}
+
+  void run() {
+    materialise_plain_results();
+    order_ = topological(function_.results);
+    for (const Node* node : order_)
+      for (Value operand : node->operands()) users_[operand.node].push_back(node);
+    materialise_below_reshapes();
+    for (const Node* node : order_)
+      if (computes(*node) || forced_.contains(node)) place(node);
+    emit();
+  }
+
+ private:
+  /// Results must be written by some kernel: an argument or a view that is returned is copied by an
+  /// identity transposition, and a value returned twice as well.
+  void materialise_plain_results() {
+    std::set<std::pair<const Node*, int>> seen;
+    for (Value& result : function_.results) {
+      Value source = result;
+      while (source.node->op() == Op::reshape && !traits(*source.node).leaf)
+        source = source.node->operand(0);
+      const bool plain = !computes(*source.node);
+      const bool again = !seen.insert({source.node, source.index}).second;
+      if (!plain && !again) continue;
+      if (again || traits(*source.node).leaf || result.node->op() == Op::reshape) {
+        Ints identity(result.type().dims.size());
+        for (std::size_t i = 0; i < identity.size(); ++i) identity[i] = static_cast<std::int64_t>(i);
+        // Equal copies would be one node; a chain of identities keeps them apart.
+        do result = build::transpose(result, identity);
+        while (!forced_.insert(result.node).second);
+      } else {
+        forced_.insert(result.node);
+      }
+    }
+  }
+
+  /// A reshape that is no index map reads memory in row-major order: a view below it is copied.
+  void materialise_below_reshapes() {
+    for (const Node* node : order_) {
+      if (node->op() != Op::reshape || is_unit_reshape(*node)) continue;
+      Value below = node->operand(0);
+      while (below.node->op() == Op::reshape) below = below.node->operand(0);
+      if (traits(*below.node).view || below.node->op() == Op::iota) forced_.insert(below.node);
+    }
+  }
+
+  /// The members behind an operand, looking through index maps.
+  const Node* member_behind(Value value) const {
+    while (!group_of_.contains(value.node) && is_index_map(*value.node)) value = value.node->operand(0);
+    return value.node;
+  }
+
+  /// The group that must have run before `value` is in memory or -1.
+  int producer(Value value) const {
+    while (!group_of_.contains(value.node) && traits(*value.node).view) value = value.node->operand(0);
+    const auto found = group_of_.find(value.node);
+    return found == group_of_.end() ? -1 : found->second;
+  }
+
+  bool depends(int group, int on) const {
+    std::vector<int> stack{group};
+    std::set<int> seen;
+    while (!stack.empty()) {
+      const int at = stack.back();
+      stack.pop_back();
+      if (at == on) return true;
+      if (!seen.insert(at).second) continue;
+      for (int input : groups_[static_cast<std::size_t>(at)].inputs)
+        if (groups_[static_cast<std::size_t>(input)].last_id >
+                groups_[static_cast<std::size_t>(on)].first_id ||
+            input == on)
+          stack.push_back(input);
+    }
+    return false;
+  }
+
+  /// Every use of the group's members lies in the group or is `node`.
+  bool streams_into(const Group& group, const Node* node) const {
+    for (const Node* member : group.axes.members()) {
+      if (is_result(member)) return false;
+      std::vector<const Node*> stack{member};
+      while (!stack.empty()) {
+        const Node* at = stack.back();
+        stack.pop_back();
+        const auto users = users_.find(at);
+        if (users == users_.end()) continue;
+        for (const Node* user : users->second) {
+          if (user == node || group.axes.contains(user)) continue;
+          if (!is_index_map(*user) || is_result(user)) return false;
+          stack.push_back(user);
+        }
+      }
+    }
+    return true;
+  }
+
+  bool is_result(const Node* node) const {
+    return std::any_of(function_.results.begin(), function_.results.end(),
+                       [&](Value v) { return v.node == node; });
+  }
+
+  /// Rule (3). `before` is what the node joins, `after` has it.
+  bool worthwhile(const Group& group, const Axes& after, const Node* node) const {
+    const Axes& before = group.axes;
+    const std::int64_t points_before = before.volume(before.parallel());
+    const std::int64_t points = after.volume(after.parallel());
+    const std::int64_t domain = after.domain_volume();
+    const std::int64_t row = domain / std::max<std::int64_t>(points, 1);
+    const Traits& t = traits(*node);
+    if (group.kind == "contract") return t.elementwise && after.domain_volume() == before.domain_volume() && points == points_before;
+    if (!t.reduction) {
+      if (points < points_before) return false;
+      return points < kFewPoints ? domain <= kSerialElements : row <= kRowElements;
+    }
+    if (points == points_before) return row <= kRowElements;
+    // A reduction turns points into rows. Members that are needed elsewhere are stored row by row.
+    if (points >= kFewPoints) return row <= kRowElements || streams_into(group, node);
+    return domain <= kRowElements || (group.kind == "map" && streams_into(group, node));
+  }
+
+  bool try_join(int index, const Node* node) {
+    Group& group = groups_[static_cast<std::size_t>(index)];
+    if (traits(*node).contraction || forced_.contains(node)) return false;
+    if (group.kind == "contract" && traits(*node).reduction) return false;
+    for (Value operand : node->operands()) {
+      const int other = producer(operand);
+      if (other == -1) continue;
+      if (other != index) {
+        if (depends(other, index)) return false;
+      } else if (!group.axes.contains(member_behind(operand))) {
+        return false;  // behind a reshape: it must be in memory first
+      }
+    }
+    Axes axes = group.axes;
+    if (!axes.add(node) || !worthwhile(group, axes, node)) return false;
+    group.axes = std::move(axes);
+    if (traits(*node).reduction) group.kind = "row";
+    return true;
+  }
+
+  /// Takes a second group into the first, where their axes unify and no cycle arises.
+  void try_merge(int into, int from) {
+    Group &a = groups_[static_cast<std::size_t>(into)], &b = groups_[static_cast<std::size_t>(from)];
+    if (a.kind == "contract" && b.kind != "map") return;
+    if (b.kind == "contract") return;
+    for (const auto& [x, y] : {std::pair(into, from), std::pair(from, into)})
+      for (int input : groups_[static_cast<std::size_t>(x)].inputs)
+        if (input != y && depends(input, y)) return;
+    std::vector<const Node*> members = a.axes.members();
+    members.insert(members.end(), b.axes.members().begin(), b.axes.members().end());
+    std::sort(members.begin(), members.end(),
+              [](const Node* x, const Node* y) { return x->id() < y->id(); });
+    Axes axes;
+    for (const Node* member : members) {
+      if (!axes.add(member)) return;
+      for (Value operand : member->operands()) {
+        const int made_by = producer(operand);
+        if ((made_by == into || made_by == from) && !axes.contains(member_behind(operand))) return;
+      }
+    }
+    const std::int64_t points = axes.volume(axes.parallel());
+    if (points < a.axes.volume(a.axes.parallel()) || points < b.axes.volume(b.axes.parallel())) return;
+    const std::int64_t domain = axes.domain_volume();
+    if (a.kind == "contract" && domain != a.axes.domain_volume()) return;
+    if (a.kind != "contract" && (points < kFewPoints ? domain > kSerialElements
+                                                     : domain / points > kRowElements))
+      return;
+    a.axes = std::move(axes);
+    if (b.kind == "row" && a.kind == "map") a.kind = "row";
+    a.inputs.insert(b.inputs.begin(), b.inputs.end());
+    a.inputs.erase(into);
+    a.inputs.erase(from);
+    a.first_id = std::min(a.first_id, b.first_id);
+    a.last_id = std::max(a.last_id, b.last_id);
+    b.live = false;
+    for (const Node* member : b.axes.members()) group_of_[member] = into;
+    for (Group& group : groups_)
+      if (group.inputs.erase(from) != 0) group.inputs.insert(into);
+  }
+
+  void place(const Node* node) {
+    int home = -1;
+    std::vector<int> candidates;
+    if (!alone_) {
+      for (Value operand : node->operands()) {
+        const int group = producer(operand);
+        if (group != -1 && std::find(candidates.begin(), candidates.end(), group) == candidates.end())
+          candidates.push_back(group);
+      }
+      // The kernel with the most points first: its work is the one worth not repeating.
+      std::stable_sort(candidates.begin(), candidates.end(), [&](int a, int b) {
+        return groups_[static_cast<std::size_t>(a)].axes.domain_volume() >
+               groups_[static_cast<std::size_t>(b)].axes.domain_volume();
+      });
+      for (int candidate : candidates)
+        if (home == -1 && try_join(candidate, node)) home = candidate;
+    }
+    if (home == -1) {
+      home = static_cast<int>(groups_.size());
+      Group group;
+      internal_check(group.axes.add(node), fmt::format("{} can be a kernel", summary_of(*node)));
+      group.kind = traits(*node).contraction ? "contract" : traits(*node).reduction ? "row" : "map";
+      group.first_id = node->id();
+      groups_.push_back(std::move(group));
+    }
+    group_of_[node] = home;
+    Group& group = groups_[static_cast<std::size_t>(home)];
+    group.first_id = std::min(group.first_id, node->id());
+    group.last_id = std::max(group.last_id, node->id());
+    for (Value operand : node->operands()) {
+      const int input = producer(operand);
+      if (input != -1 && input != home) group.inputs.insert(input);
+    }
+    for (int candidate : candidates)
+      if (candidate != home && groups_[static_cast<std::size_t>(candidate)].live)
+        try_merge(home, candidate);
+  }
+
+  static std::string summary_of(const Node& node) { return std::string(definition(node.op()).name); }
+
+  // ---- from groups to calls
+
+  void emit() {
+    // Members whose value leaves the group.
+    std::map<int, std::vector<Value>> outputs;
+    const auto leaves = [&](Value value) {
+      const auto found = group_of_.find(value.node);
+      if (found == group_of_.end()) return;
+      auto& list = outputs[found->second];
+      if (std::find(list.begin(), list.end(), value) == list.end()) list.push_back(value);
+    };
+    std::vector<int> sequence;  // groups in an order that respects their inputs
+    std::set<int> done;
+    for (const Node* node : order_) {
+      const auto found = group_of_.find(node);
+      if (found != group_of_.end()) schedule(found->second, sequence, done);
+    }
+    for (const Node* node : order_)
+      for (Value operand : node->operands()) {
+        Value base = operand;
+        while (!group_of_.contains(base.node) && traits(*base.node).view) base = base.node->operand(0);
+        const auto mine = group_of_.find(node), other = group_of_.find(base.node);
+        // Views are free: what counts is where their users are, so a view's own edge is skipped
+        // unless it is a reshape, which reads memory.
+        const bool reads_memory = mine != group_of_.end() || (node->op() == Op::reshape && !is_unit_reshape(*node));
+        if (other != group_of_.end() && reads_memory &&
+            (mine == group_of_.end() || mine->second != other->second))
+          leaves(base);
+      }
+    for (Value result : function_.results) {
+      Value base = result;
+      while (!group_of_.contains(base.node) && traits(*base.node).view) base = base.node->operand(0);
+      leaves(base);
+    }
+    int number = 0;
+    for (int index : sequence) emit_group(index, outputs[index], number++);
+    for (Value& result : function_.results) result = in_memory(result);
+  }
+
+  void schedule(int index, std::vector<int>& sequence, std::set<int>& done) {
+    if (!done.insert(index).second) return;
+    for (int input : groups_[static_cast<std::size_t>(index)].inputs) schedule(input, sequence, done);
+    sequence.push_back(index);
+  }
+
+  /// The value outside kernels: a call's result, an argument, a constant, or a view of those.
+  Value in_memory(Value value) {
+    const auto made = emitted_.find({value.node, value.index});
+    if (made != emitted_.end()) return made->second;
+    std::vector<Value> operands;
+    for (Value operand : value.node->operands()) operands.push_back(in_memory(operand));
+    const Value again = remake(value.node, operands)[static_cast<std::size_t>(value.index)];
+    emitted_[{value.node, value.index}] = again;
+    return again;
+  }
+
+  void emit_group(int index, const std::vector<Value>& outputs, int number) {
+    const Group& group = groups_[static_cast<std::size_t>(index)];
+    Region region;
+    std::vector<Value> operands;
+    std::map<std::pair<const Node*, int>, Value> inside;
+    const auto enter = [&](Value value) {  // a value the kernel reads from memory
+      Value& slot = inside[{value.node, value.index}];
+      if (!slot) {
+        slot = function_.graph->parameter(static_cast<std::int64_t>(operands.size()), value.type());
+        region.parameters.push_back(value.type());
+        operands.push_back(in_memory(value));
+      }
+      return slot;
+    };
+    const auto body = [&](auto& self, Value value) -> Value {
+      const auto made = inside.find({value.node, value.index});
+      if (made != inside.end()) return made->second;
+      const Node& node = *value.node;
+      const bool splat = node.op() == Op::constant && node.attrs<ConstantAttrs>().value.count() == 1;
+      const bool here = group.axes.contains(&node) || splat || node.op() == Op::iota ||
+                        (is_index_map(node) && !group_of_.contains(&node));
+      if (!here) return enter(value);
+      std::vector<Value> again;
+      for (Value operand : node.operands()) again.push_back(self(self, operand));
+      const auto results = remake(&node, again);
+      for (std::size_t i = 0; i < results.size(); ++i)
+        inside[{value.node, static_cast<int>(i)}] = results[i];
+      return results[static_cast<std::size_t>(value.index)];
+    };
+    for (Value output : outputs) region.results.push_back(body(body, output));
+    const Node* call = function_.graph->make(
+        Op::call, operands, CallAttrs{fmt::format("{}_{}", group.kind, number), group.kind},
+        std::nullopt, {region});
+    for (std::size_t i = 0; i < outputs.size(); ++i)
+      emitted_[{outputs[i].node, outputs[i].index}] = {call, static_cast<int>(i)};
+  }
+
+  Function& function_;
+  const bool alone_;
+  std::vector<const Node*> order_;
+  std::unordered_map<const Node*, std::vector<const Node*>> users_;
+  std::set<const Node*> forced_;  // views that are kernels of their own
+  std::vector<Group> groups_;
+  std::unordered_map<const Node*, int> group_of_;
+  std::map<std::pair<const Node*, int>, Value> emitted_;
+};
+
+}  // namespace
+
+void fuse(Function& function) { Fuser(function, false).run(); }
+void fuse_alone(Function& function) { Fuser(function, true).run(); }
+
+}  // namespace kiln

@@ -1,0 +1,198 @@
+#include "passes/pipeline.h"
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+
+#include "ir/op.h"
+#include "passes/fuse.h"
+#include "passes/simplify.h"
+
+namespace kiln {
+namespace {
+
+// Larger constants stay expressions: they would only swell the graph.
+constexpr std::int64_t kMaxFoldedElements = 1024;
+
+constexpr std::array kFused = {
+    Pass{"inline_composites", inline_composites},
+    Pass{"simplify", simplify},
+    Pass{"fold", fold},
+    Pass{"cse", cse},
+    Pass{"dce", dce},
+    Pass{"fuse", fuse},
+};
+constexpr std::array kUnfused = {
+    Pass{"inline_composites", inline_composites},
+    Pass{"simplify", simplify},
+    Pass{"fold", fold},
+    Pass{"cse", cse},
+    Pass{"dce", dce},
+    Pass{"fuse_alone", fuse_alone},
+};
+
+}  // namespace
+
+std::span<const Pass> graph_passes(Mode mode) {
+  if (mode == Mode::fused) return kFused;
+  return kUnfused;
+}
+
+std::vector<PassReport> run_passes(Function& function, const PipelineOptions& options) {
+  const auto passes = graph_passes(options.mode);
+  for (const std::string& name : options.disabled)
+    if (std::none_of(passes.begin(), passes.end(), [&](const Pass& p) { return p.name == name; }))
+      throw Error(fmt::format("there is no pass '{}'; the passes are {}", name, [&] {
+        std::string names;
+        for (const Pass& pass : passes) names += (names.empty() ? "" : ", ") + std::string(pass.name);
+        return names;
+      }()));
+  const auto size = [&] { return static_cast<int>(topological(function.results).size()); };
+  verify(function);
+  std::vector<PassReport> reports;
+  for (const Pass& pass : passes) {
+    // The last pass makes kernels, without which nothing runs.
+    if (options.disabled.contains(pass.name)) continue;
+    PassReport report{pass.name, 0, size(), 0};
+    const auto start = std::chrono::steady_clock::now();
+    pass.run(function);
+    report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    verify(function);
+    report.nodes_after = size();
+    reports.push_back(report);
+    if (options.after) options.after(pass.name, function);
+  }
+  return reports;
+}
+
+void inline_composites(Function& function) {
+  function.results = rebuild(function.results, [](const Node* node, const std::vector<Value>& operands) {
+    if (node->op() == Op::composite) return inline_region(node->regions()[0], operands);
+    return remake(node, operands);
+  });
+}
+
+void fold(Function& function) {
+  function.results = rebuild(function.results, [](const Node* node, const std::vector<Value>& operands) {
+    const std::vector<Value> again = remake(node, operands);
+    const Node& made = *again[0].node;
+    const Traits& t = traits(made);
+    if (t.leaf || t.calls || made.types().size() != 1) return again;
+    bool splats = true;
+    for (Value operand : operands) {
+      if (operand.node->op() != Op::constant) return again;
+      splats = splats && operand.node->attrs<ConstantAttrs>().value.count() == 1;
+    }
+    Graph& graph = made.graph();
+    if (t.elementwise && splats) {
+      // One element stands for all: fold over scalars.
+      std::vector<Array> values;
+      std::vector<Value> scalars;
+      for (Value operand : operands) {
+        values.push_back(operand.node->attrs<ConstantAttrs>().value);
+        scalars.push_back(graph.constant(values.back()));
+      }
+      const Node* scalar = graph.make(made.op(), scalars, made.attrs(), Type{made.type().dtype, {}});
+      const Array value = definition(made.op()).reference(*scalar, values)[0];
+      return std::vector{Value{graph.make(Op::constant, {}, ConstantAttrs{value}, made.type()), 0}};
+    }
+    if (made.type().count() > kMaxFoldedElements) return again;
+    std::vector<Array> values;
+    for (Value operand : operands) {
+      if (operand.type().count() > kMaxFoldedElements) return again;
+      values.push_back(definition(Op::constant).reference(*operand.node, {})[0]);
+    }
+    return std::vector{graph.constant(definition(made.op()).reference(made, values)[0])};
+  });
+}
+
+void cse(Function& function) {
+  function.results = rebuild(function.results, [](const Node* node, const std::vector<Value>& operands) {
+    if (!traits(*node).commutative) return remake(node, operands);
+    std::vector<Value> ordered = operands;
+    std::stable_sort(ordered.begin(), ordered.end(), [](Value a, Value b) {
+      return std::pair(a.node->id(), a.index) < std::pair(b.node->id(), b.index);
+    });
+    return remake(node, ordered);
+  });
+}
+
+namespace {
+
+/// Copies values and the regions below them into another graph.
+class Copier {
+ public:
+  Copier(const Graph& from, Graph& to) : from_(from), to_(to) {}
+
+  Value operator()(Value value) {
+    for (const Node* node : topological(std::vector{value})) copy(node);
+    return {done_.at(value.node), value.index};
+  }
+
+ private:
+  void copy(const Node* node) {
+    if (done_.contains(node)) return;
+    std::vector<Value> operands;
+    for (Value operand : node->operands()) operands.push_back({done_.at(operand.node), operand.index});
+    std::vector<Region> regions;
+    for (const Region& region : node->regions()) {
+      Region again{region.parameters, {}};
+      for (Value result : region.results) again.results.push_back((*this)(result));
+      regions.push_back(again);
+    }
+    const Node* again = to_.make(node->op(), operands, node->attrs(), node->type(), regions);
+    for (const Location& where : from_.locations(node))
+      to_.make(node->op(), operands, node->attrs(), node->type(), regions, where);
+    done_[node] = again;
+  }
+
+  const Graph& from_;
+  Graph& to_;
+  std::unordered_map<const Node*, const Node*> done_;
+};
+
+void verify_region(std::span<const Value> results, std::span<const Type> parameters) {
+  for (const Node* node : topological(results)) {
+    if (node->op() == Op::parameter) {
+      const auto index = static_cast<std::size_t>(node->attrs<ParameterAttrs>().index);
+      internal_check(index < parameters.size() && parameters[index] == node->type(),
+                     "a region uses the parameters it has");
+      continue;
+    }
+    for (Value operand : node->operands())
+      internal_check(operand.node->id() < node->id(), "operands come before their users");
+    const std::optional<Type> asked = node->type();
+    const std::vector<Type> types =
+        infer_types(definition(node->op()),
+                    InferContext{node->operands(), node->attrs(), asked, node->regions(), {}, node->graph()});
+    internal_check(types == node->types(), "a node has the types its shape rule infers");
+    for (const Region& region : node->regions()) verify_region(region.results, region.parameters);
+  }
+}
+
+}  // namespace
+
+void dce(Function& function) {
+  auto graph = std::make_shared<Graph>();
+  Copier copy(*function.graph, *graph);
+  std::vector<Value> results;
+  // In the order of the old graph, so that ids keep their order.
+  for (const Node* node : topological(function.results)) copy({node, 0});
+  for (Value result : function.results) results.push_back(copy(result));
+  function.results = std::move(results);
+  function.graph = std::move(graph);
+}
+
+void verify(const Function& function) {
+  std::vector<Type> parameters;
+  for (const Argument& argument : function.arguments) {
+    parameters.push_back(argument.type);
+    internal_check(argument.alias < static_cast<int>(function.results.size()), "an aliased result exists");
+    if (argument.alias >= 0)
+      internal_check(function.results[static_cast<std::size_t>(argument.alias)].type() == argument.type,
+                     "an aliased result has its argument's type");
+  }
+  verify_region(function.results, parameters);
+}
+
+}  // namespace kiln

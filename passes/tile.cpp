@@ -1,0 +1,349 @@
+#include "passes/tile.h"
+
+#include <algorithm>
+
+#include "passes/evaluate.h"
+
+namespace kiln {
+namespace {
+
+using loop::Affine;
+using loop::kLanes;
+using loop::Reg;
+using space::Access;
+using space::bit;
+using space::DimSet;
+using space::Expr;
+using space::has;
+
+constexpr int kUnroll = 2;                         // of the contracted loop
+constexpr std::int64_t kMaxRows = 8;               // of a tile two or more vectors wide
+constexpr std::int64_t kMaxRowsNarrow = 14;        // of a tile one vector wide
+constexpr std::int64_t kRowsPerChunk = 64;         // a chunk's rows, when nothing is packed
+constexpr std::int64_t kRowsPerPackedChunk = 256;  // packing is paid for by these
+constexpr std::int64_t kMaxPackedElements = 1 << 19;  // of a panel, on a thread's stack
+
+const Access* load_of(const space::Kernel& space, int expr) {
+  const Expr& e = space.exprs[static_cast<std::size_t>(expr)];
+  return e.kind == Expr::Kind::load ? &e.access : nullptr;
+}
+
+/// How a contraction is laid out: which dimension lies across lanes, which across a tile's rows.
+struct Plan {
+  int v = -1;  // across lanes
+  int u = -1;  // across rows; -1 if there is none
+  int reduced_expr = -1;
+  const Access* column = nullptr;  // the factor that varies along v
+  const Access* row = nullptr;     // the other
+};
+
+std::optional<Plan> plan(const space::Kernel& space) {
+  if (space.reductions.size() != 1) return std::nullopt;
+  const space::Reduction& sum = space.reductions[0];
+  if (!sum.is_contraction() || !is_float(sum.dtype) || sum.over.empty()) return std::nullopt;
+  const Access *a = load_of(space, sum.inputs[0]), *b = load_of(space, sum.inputs[1]);
+  const DimSet parallel = space.parallel();
+  if (a == nullptr || b == nullptr || parallel == 0 || sum.kept != parallel) return std::nullopt;
+  for (const space::Store& store : space.stores)
+    if (store.dims != parallel) return std::nullopt;
+
+  Plan plan;
+  for (std::size_t e = 0; e < space.exprs.size(); ++e)
+    if (space.exprs[e].kind == Expr::Kind::reduced) plan.reduced_expr = static_cast<int>(e);
+  const Access& out = space.stores.front().access;
+  for (std::size_t d = 0; d < space.dims.size(); ++d)
+    if (out.strides[d] == 1 && space.dims[d].parallel) plan.v = static_cast<int>(d);
+  if (plan.v < 0) return std::nullopt;
+  const auto v = static_cast<std::size_t>(plan.v);
+  if ((a->strides[v] != 0) == (b->strides[v] != 0)) return std::nullopt;
+  plan.column = a->strides[v] != 0 ? a : b;
+  plan.row = plan.column == a ? b : a;
+  for (std::size_t d = 0; d < space.dims.size(); ++d)
+    if (space.dims[d].parallel && plan.row->strides[d] != 0 && plan.column->strides[d] == 0 &&
+        (plan.u < 0 || space.dims[d].extent >= space.dims[static_cast<std::size_t>(plan.u)].extent))
+      plan.u = static_cast<int>(d);
+  return plan;
+}
+
+class Tiler {
+ public:
+  Tiler(const space::Kernel& space, const VectorTarget& target, const Plan& plan)
+      : space_(space), plan_(plan), sum_(space.reductions[0]), eval_(space, kernel_) {
+    for (const space::Store& store : space.stores) roots_.push_back(store.expr);
+    choose_tile(target);
+    choose_packing();
+  }
+
+  loop::Kernel run() {
+    std::vector<int> grid;  // the other parallel dimensions, one point a chunk
+    kernel_.chunks = panels_ * row_blocks_;
+    for (std::size_t d = 0; d < space_.dims.size(); ++d) {
+      const int dim = static_cast<int>(d);
+      if (!space_.dims[d].parallel || dim == plan_.v || dim == plan_.u) continue;
+      grid.push_back(dim);
+      kernel_.chunks *= extent(dim);
+    }
+    eval_.prepare(roots_, ~DimSet{0}, 0);
+    b().loop("chunk", {Affine::of(loop::kBegin)}, {Affine::of(loop::kEnd)}, 1, [&](loop::Var chunk) {
+      // chunk = (grid · panels + panel) · row_blocks + row_block
+      eval_.push_scope();
+      std::int64_t below = panels_ * row_blocks_;
+      for (std::size_t i = grid.size(); i-- > 0;) {
+        eval_.open(grid[i], coordinate(chunk, fmt::format("p{}", grid[i]), below, extent(grid[i])));
+        below *= extent(grid[i]);
+      }
+      const Affine panel = coordinate(chunk, "panel", row_blocks_, panels_);
+      const Affine rows = coordinate(chunk, "rows", 1, row_blocks_) * rows_per_block_;
+      emit_panels(panel, rows);
+      eval_.pop_scope();
+    });
+    loop::verify(kernel_);
+    return std::move(kernel_);
+  }
+
+ private:
+  loop::Builder& b() { return eval_.builder(); }
+  std::int64_t extent(int dim) const {
+    return dim < 0 ? 1 : space_.dims[static_cast<std::size_t>(dim)].extent;
+  }
+  static std::int64_t stride(const Access& access, int dim) {
+    return dim < 0 ? 0 : access.strides[static_cast<std::size_t>(dim)];
+  }
+
+  /// (chunk / below) mod count, without the parts that do nothing.
+  Affine coordinate(loop::Var chunk, std::string name, std::int64_t below, std::int64_t count) {
+    if (count == 1) return 0;
+    if (below == 1 && count == kernel_.chunks) return Affine::of(chunk);
+    return Affine::of(b().define(std::move(name), Affine::of(chunk), below,
+                                 below * count == kernel_.chunks ? 0 : count));
+  }
+
+  void choose_tile(const VectorTarget& target) {
+    const int bytes = kLanes * size_of(sum_.dtype);
+    const int per_vector = std::max(1, bytes / target.vector_bytes);  // machine registers
+    const std::int64_t n = extent(plan_.v), m = extent(plan_.u);
+    const std::int64_t vectors = (n + kLanes - 1) / kLanes;
+    // Two vectors beside each other where the registers hold a tile of at least four rows of them.
+    const auto rows_that_fit = [&](std::int64_t wide) {
+      return (target.vector_registers - wide * per_vector - 1) / (wide * per_vector);
+    };
+    wide_ = vectors >= 2 && rows_that_fit(2) >= 4 ? 2 : 1;
+    const std::int64_t cap = wide_ == 1 ? kMaxRowsNarrow : kMaxRows;
+    const std::int64_t most = std::clamp<std::int64_t>(rows_that_fit(wide_), 1, cap);
+    const std::int64_t tiles = (m + most - 1) / most;
+    tall_ = (m + tiles - 1) / std::max<std::int64_t>(tiles, 1);  // M split evenly
+    tall_ = std::max<std::int64_t>(tall_, 1);
+    panels_ = (vectors + wide_ - 1) / wide_;
+  }
+
+  void choose_packing() {
+    const int k = sum_.over.back();
+    const std::int64_t elements = extent(k) * wide_ * kLanes;
+    packed_ = stride(*plan_.column, plan_.v) != 1 && sum_.over.size() == 1 &&
+              stride(*plan_.column, k) == 1 && size_of(sum_.dtype) == 4 && extent(plan_.u) > 1 &&
+              elements <= kMaxPackedElements;
+    if (packed_) pack_buffer_ = b().buffer(sum_.dtype, loop::Buffer::Kind::local, elements);
+    const std::int64_t target_rows = packed_ ? kRowsPerPackedChunk : kRowsPerChunk;
+    const std::int64_t m = extent(plan_.u);
+    rows_per_block_ = (target_rows + tall_ - 1) / tall_ * tall_;
+    if (2 * m < 3 * rows_per_block_) rows_per_block_ = m;
+    row_blocks_ = std::max<std::int64_t>(1, (m + rows_per_block_ - 1) / std::max<std::int64_t>(rows_per_block_, 1));
+  }
+
+  /// The last panel may be narrower: it is its own code, run where it is due.
+  void emit_panels(const Affine& panel, const Affine& rows) {
+    const std::int64_t n = extent(plan_.v), width = wide_ * kLanes, full = n / width;
+    const std::int64_t rest = n - full * width;
+    if (panels_ == 1) {
+      emit_panel(0, rest == 0 ? width : rest, rows);
+      return;
+    }
+    // for p in {panel} if p < full, and the same for the last: loops that run once or not at all.
+    b().loop("p", {panel}, {panel + Affine(1), Affine(full)}, 1, [&](loop::Var p) {
+      eval_.push_scope();
+      emit_panel(Affine::of(p) * width, width, rows);
+      eval_.pop_scope();
+    });
+    if (rest > 0)
+      b().loop("p", {panel, Affine(full)}, {panel + Affine(1)}, 1, [&](loop::Var) {
+        eval_.push_scope();
+        emit_panel(full * width, rest, rows);
+        eval_.pop_scope();
+      });
+  }
+
+  /// Columns [j, j + columns) of the rows of this chunk.
+  void emit_panel(const Affine& j, std::int64_t columns, const Affine& rows) {
+    if (packed_) pack(j, columns);
+    const std::int64_t m = extent(plan_.u), full = m / tall_ * tall_;
+    std::vector<Affine> upper{full}, tail_upper{m};
+    if (row_blocks_ > 1) {
+      upper.push_back(rows + Affine(rows_per_block_));
+      tail_upper.push_back(rows + Affine(rows_per_block_));
+    }
+    if (full == tall_ && row_blocks_ == 1) {
+      emit_tile(0, tall_, j, columns);
+    } else if (full > 0) {
+      b().loop("i", {rows}, upper, tall_, [&](loop::Var i) {
+        eval_.push_scope();
+        emit_tile(Affine::of(i), tall_, j, columns);
+        eval_.pop_scope();
+      });
+    }
+    if (full == m) return;
+    if (row_blocks_ == 1) {
+      emit_tile(full, m - full, j, columns);
+    } else {
+      b().loop("i", {rows, Affine(full)}, tail_upper, tall_, [&](loop::Var) {
+        eval_.push_scope();
+        emit_tile(full, m - full, j, columns);
+        eval_.pop_scope();
+      });
+    }
+  }
+
+  /// The element of an access at this chunk's point of the dimensions that are open.
+  Affine base(const Access& access) const {
+    Affine at(access.offset);
+    for (std::size_t d = 0; d < access.strides.size(); ++d) {
+      const int dim = static_cast<int>(d);
+      if (access.strides[d] != 0 && space_.dims[d].parallel && dim != plan_.v && dim != plan_.u)
+        at = at + eval_.at(dim) * access.strides[d];
+    }
+    return at;
+  }
+
+  /// panel[k][column] = factor(j + column, k), transposed tile by tile.
+  void pack(const Affine& j, std::int64_t columns) {
+    const int k = sum_.over[0];
+    const std::int64_t depth = extent(k), full = depth / kLanes * kLanes, width = wide_ * kLanes;
+    const Affine from = base(*plan_.column) + j * stride(*plan_.column, plan_.v);
+    const auto tiles = [&](const Affine& at, std::int64_t count) {
+      for (std::int64_t c = 0; c < columns; c += kLanes)
+        b().transpose_tile({.source = plan_.column->buffer,
+                            .source_index = from + Affine(c * stride(*plan_.column, plan_.v)) + at,
+                            .source_stride = stride(*plan_.column, plan_.v),
+                            .target = pack_buffer_,
+                            .target_index = at * width + Affine(c),
+                            .target_stride = width,
+                            .rows = static_cast<int>(std::min<std::int64_t>(kLanes, columns - c)),
+                            .columns = static_cast<int>(count),
+                            .padded_rows = kLanes});
+    };
+    if (full > 0)
+      b().loop("k", {0}, {full}, kLanes, [&](loop::Var at) { tiles(Affine::of(at), kLanes); });
+    if (full < depth) tiles(full, depth - full);
+  }
+
+  void emit_tile(const Affine& i, std::int64_t rows, const Affine& j, std::int64_t columns) {
+    const auto wide = static_cast<std::size_t>((columns + kLanes - 1) / kLanes);
+    const auto lanes = [&](std::size_t c) {
+      return static_cast<int>(std::min<std::int64_t>(kLanes, columns - static_cast<std::int64_t>(c) * kLanes));
+    };
+    const auto tall = static_cast<std::size_t>(rows);
+    const Reg zero = b().constant({sum_.dtype, kLanes}, 0);
+    std::vector<Reg> tile(tall * wide, zero);  // row by row
+
+    const Affine row_at = base(*plan_.row) + i * stride(*plan_.row, plan_.u);
+    const Affine column_at = packed_ ? Affine(0) : base(*plan_.column) + j * stride(*plan_.column, plan_.v);
+    const auto multiply = [&](const Affine& row_k, const Affine& column_k, std::vector<Reg> acc) {
+      std::vector<Reg> column;
+      for (std::size_t c = 0; c < wide; ++c) {
+        const auto first = static_cast<std::int64_t>(c) * kLanes;
+        if (packed_)
+          column.push_back(b().load(pack_buffer_, column_k + Affine(first), kLanes));
+        else
+          column.push_back(b().load(plan_.column->buffer,
+                                    column_at + column_k + Affine(first * stride(*plan_.column, plan_.v)),
+                                    kLanes, stride(*plan_.column, plan_.v), lanes(c)));
+      }
+      for (std::size_t r = 0; r < tall; ++r) {
+        const Reg factor =
+            b().load(plan_.row->buffer,
+                     row_at + row_k + Affine(static_cast<std::int64_t>(r) * stride(*plan_.row, plan_.u)),
+                     kLanes, 0);
+        for (std::size_t c = 0; c < wide; ++c)
+          acc[r * wide + c] =
+              b().let(loop::Opcode::fma, {factor, column[c], acc[r * wide + c]});
+      }
+      return acc;
+    };
+    tile = contract(0, 0, 0, std::move(tile), multiply);
+    epilogue(i, rows, j, wide, lanes, tile);
+  }
+
+  /// The loops over the contracted dimensions, outermost first; the innermost is unrolled.
+  template <class F>
+  std::vector<Reg> contract(std::size_t level, const Affine& row_k, const Affine& column_k,
+                            std::vector<Reg> acc, const F& multiply) {
+    const int k = sum_.over[level];
+    const std::int64_t row_step = stride(*plan_.row, k);
+    const std::int64_t column_step = packed_ ? wide_ * kLanes : stride(*plan_.column, k);
+    const bool innermost = level + 1 == sum_.over.size();
+    const std::int64_t unroll = innermost ? kUnroll : 1;
+    const std::int64_t full = extent(k) / unroll * unroll;
+    const auto rounds = [&](const Affine& at, std::int64_t count, std::vector<Reg> now) {
+      for (std::int64_t n = 0; n < count; ++n) {
+        const Affine here = at + Affine(n);
+        const Affine row = row_k + here * row_step, column = column_k + here * column_step;
+        now = innermost ? multiply(row, column, std::move(now))
+                        : contract(level + 1, row, column, std::move(now), multiply);
+      }
+      return now;
+    };
+    if (full > 0)
+      acc = b().loop("k", {0}, {full}, unroll, acc, [&](loop::Var at, const std::vector<Reg>& now) {
+        return rounds(Affine::of(at), unroll, now);
+      });
+    return rounds(full, extent(k) - full, std::move(acc));
+  }
+
+  template <class Lanes>
+  void epilogue(const Affine& i, std::int64_t rows, const Affine& j, std::size_t wide,
+                const Lanes& lanes, const std::vector<Reg>& tile) {
+    for (std::size_t c = 0; c < wide; ++c) {
+      // What depends on the column alone (a bias) is read once for all rows.
+      eval_.push_scope();
+      eval_.open_vector(plan_.v, j + Affine(static_cast<std::int64_t>(c) * kLanes), lanes(c));
+      eval_.prepare(roots_, plan_.u < 0 ? 0 : bit(plan_.u), 0);
+      for (std::int64_t r = 0; r < rows; ++r) {
+        eval_.push_scope();
+        if (plan_.u >= 0) eval_.open(plan_.u, i + Affine(r));
+        eval_.define(plan_.reduced_expr, tile[static_cast<std::size_t>(r) * wide + c]);
+        // All values before any store: an output may lie where an input lay.
+        std::vector<Reg> values;
+        for (int root : roots_) values.push_back(eval_.eval(root));
+        for (std::size_t s = 0; s < values.size(); ++s)
+          eval_.store({space_.stores[s].access, false}, values[s]);
+        if (plan_.u >= 0) eval_.close(plan_.u);
+        eval_.pop_scope();
+      }
+      eval_.close(plan_.v);
+      eval_.pop_scope();
+    }
+  }
+
+  const space::Kernel& space_;
+  const Plan plan_;
+  const space::Reduction& sum_;
+  loop::Kernel kernel_;
+  Evaluator eval_;
+  std::vector<int> roots_;
+  std::int64_t wide_ = 1;  // vectors of a tile
+  std::int64_t tall_ = 1;  // rows of a tile
+  std::int64_t panels_ = 1;
+  std::int64_t row_blocks_ = 1;
+  std::int64_t rows_per_block_ = 1;
+  bool packed_ = false;
+  int pack_buffer_ = -1;
+};
+
+}  // namespace
+
+bool is_tileable(const space::Kernel& space) { return plan(space).has_value(); }
+
+loop::Kernel tile(const space::Kernel& space, const VectorTarget& target) {
+  return Tiler(space, target, *plan(space)).run();
+}
+
+}  // namespace kiln

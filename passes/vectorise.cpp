@@ -1,0 +1,494 @@
+#include "passes/vectorise.h"
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <set>
+
+#include "ir/build.h"
+#include "ir/op.h"
+#include "passes/evaluate.h"
+#include "passes/tile.h"
+
+namespace kiln {
+namespace {
+
+using loop::Affine;
+using loop::kLanes;
+using loop::Reg;
+using space::bit;
+using space::DimSet;
+using space::Expr;
+using space::has;
+
+// Work of one chunk along a vectorised parallel dimension, in points. A number of the shape alone.
+constexpr std::int64_t kChunkPoints = 4096;
+
+/// The loop opcode that folds the lanes of a combiner, where there is one.
+std::optional<loop::Opcode> lane_reduction(const space::Reduction& reduction) {
+  if (reduction.is_contraction() || reduction.inputs.size() != 1) return std::nullopt;
+  const auto combiner = simple_combiner(*reduction.region);
+  if (!combiner) return std::nullopt;
+  const bool boolean = is_bool(reduction.region->parameters[0].dtype);
+  using loop::Opcode;
+  switch (*combiner) {
+    case Op::add: return boolean ? Opcode::reduce_or : Opcode::reduce_add;
+    case Op::multiply: return boolean ? Opcode::reduce_and : Opcode::reduce_mul;
+    case Op::maximum: return boolean ? Opcode::reduce_or : Opcode::reduce_max;
+    case Op::minimum: return boolean ? Opcode::reduce_and : Opcode::reduce_min;
+    case Op::and_: return Opcode::reduce_and;
+    case Op::or_: return Opcode::reduce_or;
+    case Op::xor_: return Opcode::reduce_xor;
+    default: return std::nullopt;
+  }
+}
+
+/// What is computed in one set of loops: reductions and stores of one level and domain.
+struct Nest {
+  int level = 0;
+  DimSet dims = 0;        // not parallel
+  std::vector<int> over;  // those reduced
+  std::vector<int> reductions;
+  std::vector<int> stores;  // into stores_
+};
+
+struct PendingStore {
+  int expr;
+  Place place;
+  DimSet dims;  // not parallel
+  int level;
+  bool fills;  // later nests read it back
+};
+
+class Schedule {
+ public:
+  explicit Schedule(const space::Kernel& space) : space_(space), eval_(space, kernel_) {}
+
+  loop::Kernel run() {
+    parallel_ = space_.parallel();
+    choose_columns();
+    collect_stores();
+    build_nests();
+    keep_costly_values();
+    place_reductions();
+    emit_grid();
+    loop::verify(kernel_);
+    return std::move(kernel_);
+  }
+
+ private:
+  loop::Builder& builder() { return eval_.builder(); }
+  std::int64_t extent(int dim) const { return space_.dims[static_cast<std::size_t>(dim)].extent; }
+  int dim_count() const { return static_cast<int>(space_.dims.size()); }
+
+  // ---- decisions
+
+  /// How much memory traffic lies along a dimension, over the expressions `roots` reach.
+  double unit_traffic(int dim, const std::set<int>& exprs, const std::vector<int>& stores) const {
+    double traffic = 0;
+    for (int e : exprs) {
+      const Expr& expr = space_.exprs[static_cast<std::size_t>(e)];
+      if (expr.kind == Expr::Kind::load && expr.access.strides[static_cast<std::size_t>(dim)] == 1)
+        traffic += static_cast<double>(space_.volume(expr.dims));
+    }
+    for (int s : stores) {
+      const space::Store& store = space_.stores[static_cast<std::size_t>(s)];
+      if (store.access.strides[static_cast<std::size_t>(dim)] == 1)
+        traffic += static_cast<double>(space_.volume(store.dims));
+    }
+    return traffic;
+  }
+
+  void reach(int expr, std::set<int>& seen) const {
+    if (!seen.insert(expr).second) return;
+    for (int operand : space_.exprs[static_cast<std::size_t>(expr)].operands) reach(operand, seen);
+  }
+
+  void choose_columns() {
+    std::set<int> all;
+    for (std::size_t e = 0; e < space_.exprs.size(); ++e) all.insert(static_cast<int>(e));
+    std::vector<int> stores;
+    for (std::size_t s = 0; s < space_.stores.size(); ++s) stores.push_back(static_cast<int>(s));
+    int best = Evaluator::kNone, best_row = Evaluator::kNone;
+    for (int d = 0; d < dim_count(); ++d) {
+      int& slot = has(parallel_, d) ? best : best_row;
+      if (slot == Evaluator::kNone || unit_traffic(d, all, stores) >= unit_traffic(slot, all, stores))
+        slot = d;
+    }
+    if (best == Evaluator::kNone) return;
+    if (best_row != Evaluator::kNone &&
+        unit_traffic(best_row, all, stores) > unit_traffic(best, all, stores))
+      return;
+    columns_ = best;
+  }
+
+  void collect_stores() {
+    for (const space::Store& store : space_.stores)
+      stores_.push_back({store.expr, {store.access, false}, store.dims & ~parallel_, store.level,
+                         false});
+  }
+
+  Nest& nest_for(int level, DimSet dims, const std::vector<int>* over) {
+    for (Nest& nest : nests_)
+      if (nest.level == level && nest.dims == dims && (over == nullptr || nest.over == *over))
+        return nest;
+    nests_.push_back({level, dims, over == nullptr ? std::vector<int>{} : *over, {}, {}});
+    return nests_.back();
+  }
+
+  void build_nests() {
+    for (int level = 0; level < space_.levels(); ++level) {
+      for (std::size_t r = 0; r < space_.reductions.size(); ++r) {
+        const space::Reduction& reduction = space_.reductions[r];
+        if (reduction.level != level) continue;
+        const DimSet dims = (reduction.kept | reduction.over_set()) & ~parallel_;
+        nest_for(level, dims, &reduction.over).reductions.push_back(static_cast<int>(r));
+      }
+      for (std::size_t s = 0; s < stores_.size(); ++s)
+        if (stores_[s].level == level)
+          nest_for(level, stores_[s].dims, nullptr).stores.push_back(static_cast<int>(s));
+    }
+  }
+
+  std::vector<int> roots(const Nest& nest) const {
+    std::vector<int> roots;
+    for (int r : nest.reductions) {
+      const auto& reduction = space_.reductions[static_cast<std::size_t>(r)];
+      roots.insert(roots.end(), reduction.inputs.begin(), reduction.inputs.end());
+      roots.insert(roots.end(), reduction.initial.begin(), reduction.initial.end());
+    }
+    for (int s : nest.stores) roots.push_back(stores_[static_cast<std::size_t>(s)].expr);
+    return roots;
+  }
+
+  /// A costly value that several nests need is stored where it is first computed: in its output if
+  /// it has one, else in memory of the kernel's own.
+  void keep_costly_values() {
+    std::unordered_map<int, int> users;
+    for (const Nest& nest : nests_) {
+      std::set<int> reached;
+      for (int root : roots(nest)) reach(root, reached);
+      for (int expr : reached) ++users[expr];
+    }
+    for (std::size_t e = 0; e < space_.exprs.size(); ++e) {
+      const Expr& expr = space_.exprs[e];
+      const int number = static_cast<int>(e);
+      const DimSet inner = expr.dims & ~parallel_;
+      if (expr.kind != Expr::Kind::apply || !traits(*expr.node).transcendental ||
+          users[number] < 2 || inner == 0)
+        continue;
+      const auto stored = std::find_if(stores_.begin(), stores_.end(), [&](const PendingStore& s) {
+        return s.expr == number && s.dims == inner;
+      });
+      if (stored != stores_.end()) {
+        stored->fills = true;
+        eval_.keep(number, stored->place);
+        continue;
+      }
+      const Place place = temporary(expr.dtype, inner, expr.dims);
+      eval_.keep(number, place);
+      stores_.push_back({number, place, inner, expr.level, true});
+      nest_for(expr.level, inner, nullptr).stores.push_back(static_cast<int>(stores_.size()) - 1);
+    }
+    std::stable_sort(nests_.begin(), nests_.end(),
+                     [](const Nest& a, const Nest& b) { return a.level < b.level; });
+  }
+
+  /// Memory of the kernel's own for a value over these inner dimensions and, where it varies along
+  /// them, the lanes of the column dimension.
+  Place temporary(DType dtype, DimSet inner, DimSet dims) {
+    space::Access access{0, 0, Ints(space_.dims.size(), 0)};
+    std::int64_t count = 1;
+    if (columns_ != Evaluator::kNone && has(dims, columns_)) {
+      access.strides[static_cast<std::size_t>(columns_)] = 1;
+      count = kLanes;
+    }
+    for (int d = dim_count(); d-- > 0;) {
+      if (!has(inner, d)) continue;
+      access.strides[static_cast<std::size_t>(d)] = count;
+      count *= extent(d);
+    }
+    access.buffer = builder().buffer(dtype, loop::Buffer::Kind::local, count);
+    return {access, true};
+  }
+
+  /// Results of reductions that keep inner dimensions live in memory; others stay in registers.
+  void place_reductions() {
+    for (std::size_t e = 0; e < space_.exprs.size(); ++e) {
+      const Expr& expr = space_.exprs[e];
+      if (expr.kind != Expr::Kind::reduced) continue;
+      result_expr_[{expr.reduction, expr.result}] = static_cast<int>(e);
+      const DimSet inner = expr.dims & ~parallel_;
+      if (inner == 0) continue;
+      eval_.keep(static_cast<int>(e), temporary(expr.dtype, inner, expr.dims));
+    }
+  }
+
+  // ---- loops
+
+  std::vector<int> all_roots() const {
+    std::vector<int> all;
+    for (const Nest& nest : nests_) {
+      const auto some = roots(nest);
+      all.insert(all.end(), some.begin(), some.end());
+    }
+    return all;
+  }
+
+  void emit_grid() {
+    std::vector<int> grid;  // parallel dimensions, one point a chunk
+    for (int d = 0; d < dim_count(); ++d)
+      if (has(parallel_, d) && d != columns_) grid.push_back(d);
+    std::int64_t blocks = 1, block = 0;
+    if (columns_ != Evaluator::kNone) {
+      const std::int64_t row = std::max<std::int64_t>(1, space_.volume(~parallel_));
+      block = std::max<std::int64_t>(kLanes, kChunkPoints / row / kLanes * kLanes);
+      blocks = (extent(columns_) + block - 1) / block;
+    }
+    kernel_.chunks = blocks;
+    for (int d : grid) kernel_.chunks *= extent(d);
+
+    eval_.prepare(all_roots(), ~DimSet{0}, 0);
+    builder().loop("chunk", {Affine::of(loop::kBegin)}, {Affine::of(loop::kEnd)}, 1, [&](loop::Var chunk) {
+      eval_.push_scope();
+      // chunk = ((g0 · |g1| + g1) · …) · blocks + b
+      std::int64_t below = blocks;
+      for (std::size_t i = grid.size(); i-- > 0;) {
+        const int d = grid[i];
+        const bool whole = kernel_.chunks == extent(d);
+        eval_.open(d, Affine::of(whole ? chunk
+                                       : builder().define(fmt::format("p{}", d), Affine::of(chunk),
+                                                          below, i == 0 ? 0 : extent(d))));
+        below *= extent(d);
+      }
+      if (columns_ == Evaluator::kNone) {
+        body();
+      } else {
+        Affine first(0);
+        if (blocks > 1)
+          first = Affine::of(grid.empty() ? chunk
+                                          : builder().define("block", Affine::of(chunk), 1, blocks)) *
+                  block;
+        columns(first, block, blocks);
+      }
+      eval_.pop_scope();
+    });
+  }
+
+  /// The block [first, first + block) of the column dimension, 16 points at a time.
+  void columns(const Affine& first, std::int64_t block, std::int64_t blocks) {
+    const std::int64_t n = extent(columns_), full = n / kLanes * kLanes;
+    const int tail = static_cast<int>(n - full);
+    const DimSet inner_and_column = ~parallel_ | bit(columns_);
+    eval_.prepare(all_roots(), inner_and_column, 0);
+    const auto round = [&](const Affine& at, int active) {
+      eval_.push_scope();
+      eval_.open_vector(columns_, at, active);
+      body();
+      eval_.close(columns_);
+      eval_.pop_scope();
+    };
+    if (full > 0) {
+      const std::vector<Affine> upper =
+          blocks == 1 ? std::vector<Affine>{full} : std::vector<Affine>{first + block, full};
+      builder().loop(fmt::format("p{}", columns_), {first}, upper, kLanes,
+                     [&](loop::Var v) { round(Affine::of(v), kLanes); });
+    }
+    if (tail == 0) return;
+    if (blocks == 1) {
+      round(full, tail);
+    } else {  // runs once, in the last block
+      builder().loop(fmt::format("p{}", columns_), {first, full}, {first + block, n}, kLanes,
+                     [&](loop::Var v) { round(Affine::of(v), tail); });
+    }
+  }
+
+  void body() {
+    eval_.forget_kept();
+    for (const Nest& nest : nests_) emit_nest(nest);
+  }
+
+  int choose_vector(const Nest& nest) const {
+    if (columns_ != Evaluator::kNone) return columns_;
+    std::set<int> reached;
+    for (int root : roots(nest)) reach(root, reached);
+    std::vector<int> stores;
+    for (int s : nest.stores)
+      if (static_cast<std::size_t>(s) < space_.stores.size()) stores.push_back(s);
+    const bool lanes_fold = std::all_of(nest.reductions.begin(), nest.reductions.end(), [&](int r) {
+      return lane_reduction(space_.reductions[static_cast<std::size_t>(r)]).has_value();
+    });
+    int best = Evaluator::kNone;
+    for (int d = 0; d < dim_count(); ++d) {
+      if (!has(nest.dims, d)) continue;
+      const bool reduced = std::find(nest.over.begin(), nest.over.end(), d) != nest.over.end();
+      if (reduced && !lanes_fold) continue;
+      if (best == Evaluator::kNone ||
+          unit_traffic(d, reached, stores) >= unit_traffic(best, reached, stores))
+        best = d;
+    }
+    return best;
+  }
+
+  /// Opens loops over dims[i…], the vector dimension 16 points at a time, carrying registers.
+  template <class Leaf>
+  std::vector<Reg> loops(const Nest& nest, const std::vector<int>& roots,
+                         const std::vector<int>& dims, std::size_t i, DimSet closed,
+                         std::vector<Reg> carried, const Leaf& leaf) {
+    if (i == dims.size()) return leaf(std::move(carried));
+    const int d = dims[i];
+    eval_.prepare(roots, closed, nest.level);
+    const auto inside = [&](const Affine& at, int active, std::vector<Reg> now) {
+      eval_.push_scope();
+      if (d == eval_.vector_dim()) eval_.open_vector(d, at, active);
+      else eval_.open(d, at);
+      std::vector<Reg> next = loops(nest, roots, dims, i + 1, closed & ~bit(d), std::move(now), leaf);
+      eval_.close(d);
+      eval_.pop_scope();
+      return next;
+    };
+    const bool vector = d == eval_.vector_dim();
+    const std::int64_t n = extent(d), full = vector ? n / kLanes * kLanes : n;
+    if (full > 0)
+      carried = builder().loop(fmt::format("r{}", d), {0}, {full}, vector ? kLanes : 1, carried,
+                               [&](loop::Var v, const std::vector<Reg>& now) {
+                                 return inside(Affine::of(v), kLanes, now);
+                               });
+    if (full < n) carried = inside(full, static_cast<int>(n - full), std::move(carried));
+    return carried;
+  }
+
+  void emit_nest(const Nest& nest) {
+    eval_.set_vector_dim(choose_vector(nest));
+    const int v = eval_.vector_dim();
+    const std::vector<int> needed = roots(nest);
+    std::vector<int> kept, over;
+    for (int d = 0; d < dim_count(); ++d)
+      if (has(nest.dims, d) && d != v &&
+          std::find(nest.over.begin(), nest.over.end(), d) == nest.over.end())
+        kept.push_back(d);
+    for (int d : nest.over)
+      if (d != v) over.push_back(d);
+    const bool folds = std::find(nest.over.begin(), nest.over.end(), v) != nest.over.end();
+    if (folds) over.push_back(v);
+    else if (v != Evaluator::kNone && has(nest.dims, v)) kept.push_back(v);
+
+    loops(nest, needed, kept, 0, nest.dims, {}, [&](std::vector<Reg>) -> std::vector<Reg> {
+      if (nest.over.empty() && nest.reductions.empty()) {
+        emit_stores(nest);
+        return {};
+      }
+      std::vector<Reg> running = start(nest, folds);
+      DimSet closed = 0;
+      for (int d : over) closed |= bit(d);
+      running = loops(nest, needed, over, 0, closed, std::move(running),
+                      [&](std::vector<Reg> now) { return step(nest, folds, std::move(now)); });
+      finish(nest, folds, running);
+      return {};
+    });
+    for (int s : nest.stores)
+      if (stores_[static_cast<std::size_t>(s)].fills) eval_.fill(stores_[static_cast<std::size_t>(s)].expr);
+  }
+
+  void emit_stores(const Nest& nest) {
+    // All values before any store: an output may lie where an input lay.
+    std::vector<Reg> values;
+    for (int s : nest.stores) values.push_back(eval_.eval(stores_[static_cast<std::size_t>(s)].expr));
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      const PendingStore& store = stores_[static_cast<std::size_t>(nest.stores[i])];
+      eval_.store(store.place, values[i]);
+    }
+  }
+
+  std::vector<Reg> start(const Nest& nest, bool folds) {
+    std::vector<Reg> running;
+    for (int r : nest.reductions) {
+      const auto& reduction = space_.reductions[static_cast<std::size_t>(r)];
+      if (reduction.is_contraction()) {
+        running.push_back(builder().constant({reduction.dtype, eval_.lanes()}, 0));
+      } else if (folds) {
+        running.push_back(builder().splat(identity(reduction), kLanes));
+      } else {
+        for (int initial : reduction.initial) running.push_back(eval_.eval_vector(initial));
+      }
+    }
+    return running;
+  }
+
+  Reg identity(const space::Reduction& reduction) {
+    const Region& region = *reduction.region;
+    const Value value = build::identity(region.results[0].graph(), *simple_combiner(region),
+                                        region.parameters[0].dtype);
+    return eval_.constant(*value.node);
+  }
+
+  std::vector<Reg> step(const Nest& nest, bool folds, std::vector<Reg> running) {
+    std::vector<Reg> next;
+    std::size_t at = 0;
+    for (int r : nest.reductions) {
+      const auto& reduction = space_.reductions[static_cast<std::size_t>(r)];
+      const std::size_t width = reduction.inputs.size() - (reduction.is_contraction() ? 1 : 0);
+      std::vector<Reg> inputs;
+      for (int input : reduction.inputs) inputs.push_back(eval_.eval_vector(input));
+      const std::span<const Reg> now(running.data() + at, width);
+      for (Reg combined : eval_.combine(reduction, now, inputs)) {
+        // Lanes beyond the row keep what they had.
+        const bool partial = folds && eval_.active() < kLanes;
+        next.push_back(partial ? builder().let(loop::Opcode::select, {lane_mask(), combined, running[at]})
+                               : combined);
+        ++at;
+      }
+    }
+    emit_stores(nest);
+    return next;
+  }
+
+  Reg lane_mask() {
+    const Reg lane = builder().index(Affine(0), kLanes);
+    const Reg limit = builder().constant({DType::i64, kLanes}, eval_.active());
+    return builder().let(loop::Opcode::lt, {lane, limit});
+  }
+
+  void finish(const Nest& nest, bool folds, const std::vector<Reg>& running) {
+    std::size_t at = 0;
+    for (int r : nest.reductions) {
+      const auto& reduction = space_.reductions[static_cast<std::size_t>(r)];
+      const std::size_t width = reduction.inputs.size() - (reduction.is_contraction() ? 1 : 0);
+      std::vector<Reg> results(running.begin() + static_cast<std::ptrdiff_t>(at),
+                               running.begin() + static_cast<std::ptrdiff_t>(at + width));
+      at += width;
+      if (folds) {
+        const Reg folded = builder().let(*lane_reduction(reduction), {results[0]});
+        const Reg initial = eval_.eval(reduction.initial[0]);
+        results = eval_.combine(reduction, std::vector{initial}, std::vector{folded});
+      }
+      for (std::size_t i = 0; i < results.size(); ++i) {
+        const int expr = result_expr_.at({r, static_cast<int>(i)});
+        if (eval_.is_kept(expr)) {
+          eval_.store_kept(expr, results[i]);
+          eval_.fill(expr);
+        } else {
+          eval_.define(expr, results[i]);
+        }
+      }
+    }
+  }
+
+  const space::Kernel& space_;
+  loop::Kernel kernel_;
+  Evaluator eval_;
+  DimSet parallel_ = 0;
+  int columns_ = Evaluator::kNone;  // the vectorised parallel dimension, if one is
+  std::vector<PendingStore> stores_;
+  std::vector<Nest> nests_;
+  std::map<std::pair<int, int>, int> result_expr_;
+};
+
+}  // namespace
+
+loop::Kernel vectorise(const space::Kernel& space, const VectorTarget& target) {
+  if (is_tileable(space)) return tile(space, target);
+  return Schedule(space).run();
+}
+
+}  // namespace kiln

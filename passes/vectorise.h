@@ -1,0 +1,28 @@
+// From an iteration space to loops of explicit vectors.
+//
+//   before:  kernel @map_0 map  dims p0=16384 parallel
+//              e0 = load b0[p0]   e1 = tanh e0   store b1[p0] = e1
+//   after:   for chunk = begin to end { for i = 4096·chunk to min(…) step 16 {
+//              %0 = load f32x16 %0[i]  …  store … } }
+//
+// One dimension is walked 16 points at a time: a parallel one where memory lies along it ("columns"),
+// else, in each loop nest, the one its operands lie along ("rows"); a reduction along the vector
+// dimension runs over 16 logical lanes that are combined by halving at the end. Chunks, splits and
+// lanes follow from the shape alone, so results do not depend on the CPU or the number of threads;
+// only tile sizes (passes/tile), which change no result, look at the target.
+#pragma once
+
+#include "ir/loop.h"
+#include "ir/space.h"
+
+namespace kiln {
+
+/// What a schedule may know of the machine.
+struct VectorTarget {
+  int vector_bytes = 64;
+  int vector_registers = 32;
+};
+
+loop::Kernel vectorise(const space::Kernel& space, const VectorTarget& target);
+
+}  // namespace kiln

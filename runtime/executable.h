@@ -1,0 +1,69 @@
+// A function compiled: its passes run, its kernels are machine code, its step is ready to be called.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "codegen/jit.h"
+#include "ir/graph.h"
+#include "ir/text.h"
+#include "passes/pipeline.h"
+#include "passes/plan_memory.h"
+#include "runtime/settings.h"
+
+namespace kiln {
+
+/// Where compiling spent its time, in seconds.
+struct CompileReport {
+  std::vector<PassReport> passes;
+  double plan_seconds = 0;     // lowering, vectorising, memory
+  double codegen_seconds = 0;  // loop IR to machine code
+  double link_seconds = 0;
+  std::size_t object_bytes = 0;
+  double total() const;
+};
+
+class Executable {
+ public:
+  Executable(Function function, const PipelineOptions& options, const Target& target);
+
+  const Function& function() const { return traced_; }
+  const StepPlan& plan() const { return plan_; }
+  const CompileReport& report() const { return report_; }
+
+  /// Runs the step. `pointers` holds the addresses of the function's arguments (state is updated in
+  /// place), then of the results that are not aliased. Allocates nothing once as many calls have been
+  /// in flight together as ever will.
+  void run(std::span<void* const> pointers);
+  /// How many pointers `run` takes.
+  std::size_t pointer_count() const { return pointers_; }
+
+  /// The program after a stage: graph, backward, optimized, fused, loops, llvm, asm, memory.
+  /// `outputs` results belong to the primal. Throws Error for an unknown stage.
+  std::string dump(std::string_view stage, std::size_t outputs, const TextOptions& text = {}) const;
+  /// The graph stages as Graphviz's dot; Error for the others.
+  std::string dump_dot(std::string_view stage, std::size_t outputs) const;
+
+ private:
+  const Function& graph_stage(std::string_view stage, std::size_t outputs, Function& primal) const;
+
+  Function traced_, optimized_, fused_;
+  Target target_;
+  StepPlan plan_;
+  CompileReport report_;
+  std::unique_ptr<CompiledProgram> code_;
+  std::size_t pointers_ = 0;
+
+  struct Frame {  // what one call in flight needs
+    Array arena;
+    std::vector<void*> arguments;
+  };
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<Frame>> frames_;
+};
+
+}  // namespace kiln

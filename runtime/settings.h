@@ -1,0 +1,39 @@
+// What all compiled functions of a process share.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string_view>
+
+#include "codegen/target.h"
+#include "frontend/trace.h"
+#include "passes/pipeline.h"
+#include "runtime/thread_pool.h"
+
+namespace kiln {
+
+struct Settings {
+  Target target = Target::host();
+  Mode mode = Mode::fused;
+  std::uint64_t seed = 0;  // of parameters' first values
+
+  /// The pool all steps run on. KILN_THREADS, or as many threads as there are processors, until
+  /// `set_threads` says otherwise.
+  ThreadPool& pool();
+  /// 1 … 1024; throws Error otherwise.
+  void set_threads(int threads);
+
+ private:
+  std::unique_ptr<ThreadPool> pool_;
+};
+
+/// The process's settings. Change them before the first step, not while one runs.
+Settings& settings();
+
+/// torch.manual_seed: the first values of variables follow from this seed and their names alone.
+void manual_seed(std::uint64_t seed);
+
+/// The variable's value, drawn by its initialiser if it has none yet.
+Array& value_of(const VariablePtr& variable);
+
+}  // namespace kiln
