@@ -192,10 +192,21 @@ std::int64_t Axes::volume(const std::vector<int>& dims) const {
   return volume;
 }
 
-std::int64_t Axes::domain_volume() const {
-  std::set<int> all;
-  for (std::size_t i = 0; i < parent_.size(); ++i) all.insert(find(static_cast<int>(i)));
-  return volume({all.begin(), all.end()});
+std::int64_t Axes::largest(const std::vector<int>& without) const {
+  std::int64_t most = 1;
+  for (const Node* member : members_) {
+    std::vector<int> dims = of_result(member);
+    const std::vector<int> summed = reduced(member);
+    dims.insert(dims.end(), summed.begin(), summed.end());
+    std::erase_if(dims, [&](int dim) {
+      return std::find(without.begin(), without.end(), dim) != without.end();
+    });
+    most = std::max(most, volume(dims));
+  }
+  return most;
 }
+
+std::int64_t Axes::largest_volume() const { return largest({}); }
+std::int64_t Axes::row_volume() const { return largest(parallel()); }
 
 }  // namespace kiln

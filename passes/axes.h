@@ -41,8 +41,10 @@ class Axes {
   std::vector<int> parallel() const;
   /// Product of extents.
   std::int64_t volume(const std::vector<int>& dims) const;
-  /// Product of the extents of all dimensions.
-  std::int64_t domain_volume() const;
+  /// The points of the largest member (what it computes or sums over), and those of them that share
+  /// one parallel point: a row.
+  std::int64_t largest_volume() const;
+  std::int64_t row_volume() const;
 
  private:
   int fresh(std::int64_t extent);
@@ -51,6 +53,8 @@ class Axes {
   /// Unifies the axes under which a member sees an operand with those of the member behind it.
   void look_through(Value operand, const std::vector<int>& axes);
   bool contradictory() const;
+  /// The largest product of a member's extents, the dimensions in `without` left out.
+  std::int64_t largest(const std::vector<int>& without) const;
 
   std::vector<const Node*> members_;
   std::vector<std::int64_t> extents_;

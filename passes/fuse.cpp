@@ -136,10 +136,10 @@ class Fuser {
     const Axes& before = group.axes;
     const std::int64_t points_before = before.volume(before.parallel());
     const std::int64_t points = after.volume(after.parallel());
-    const std::int64_t domain = after.domain_volume();
-    const std::int64_t row = domain / std::max<std::int64_t>(points, 1);
+    const std::int64_t domain = after.largest_volume(), row = after.row_volume();
     const Traits& t = traits(*node);
-    if (group.kind == "contract") return t.elementwise && after.domain_volume() == before.domain_volume() && points == points_before;
+    if (group.kind == "contract")
+      return t.elementwise && domain == before.largest_volume() && points == points_before;
     if (!t.reduction) {
       if (points < points_before) return false;
       return points < kFewPoints ? domain <= kSerialElements : row <= kRowElements;
@@ -190,13 +190,14 @@ class Fuser {
         if ((made_by == into || made_by == from) && !axes.contains(member_behind(operand))) return;
       }
     }
-    const std::int64_t points = axes.volume(axes.parallel());
-    if (points < a.axes.volume(a.axes.parallel()) || points < b.axes.volume(b.axes.parallel())) return;
-    const std::int64_t domain = axes.domain_volume();
-    if (a.kind == "contract" && domain != a.axes.domain_volume()) return;
-    if (a.kind != "contract" && (points < kFewPoints ? domain > kSerialElements
-                                                     : domain / points > kRowElements))
+    if (a.kind == "contract") {
+      if (axes.largest_volume() != a.axes.largest_volume() ||
+          axes.parallel().size() != a.axes.parallel().size())
+        return;
+    } else if (axes.volume(axes.parallel()) < kFewPoints ? axes.largest_volume() > kSerialElements
+                                                         : axes.row_volume() > kRowElements) {
       return;
+    }
     a.axes = std::move(axes);
     if (b.kind == "row" && a.kind == "map") a.kind = "row";
     a.inputs.insert(b.inputs.begin(), b.inputs.end());
@@ -221,8 +222,8 @@ class Fuser {
       }
       // The kernel with the most points first: its work is the one worth not repeating.
       std::stable_sort(candidates.begin(), candidates.end(), [&](int a, int b) {
-        return groups_[static_cast<std::size_t>(a)].axes.domain_volume() >
-               groups_[static_cast<std::size_t>(b)].axes.domain_volume();
+        return groups_[static_cast<std::size_t>(a)].axes.largest_volume() >
+               groups_[static_cast<std::size_t>(b)].axes.largest_volume();
       });
       for (int candidate : candidates)
         if (home == -1 && try_join(candidate, node)) home = candidate;
