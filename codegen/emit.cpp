@@ -14,9 +14,9 @@
 namespace kiln::codegen {
 namespace {
 
-/// Nothing unwinds through generated code, but debuggers and profilers walk it. The widths make LLVM
-/// use 512-bit registers on processors where it would prefer 256; preferring 512 with a legal width
-/// below that costs half the speed.
+/// Nothing unwinds through generated code, but debuggers and profilers walk it. The widths make
+/// LLVM use 512-bit registers on processors where it would prefer 256; preferring 512 with a legal
+/// width below that costs half the speed.
 void describe(llvm::Function& function, const Target& target) {
   function.setDoesNotThrow();
   function.setUWTableKind(llvm::UWTableKind::Default);
@@ -34,7 +34,8 @@ void describe(llvm::Function& function, const Target& target) {
 /// instructions, one of them a direct call.
 class StepEmitter {
  public:
-  StepEmitter(const Program& program, const std::vector<llvm::Function*>& kernels, llvm::Function& step)
+  StepEmitter(const Program& program, const std::vector<llvm::Function*>& kernels,
+              llvm::Function& step)
       : program_(program), kernels_(kernels), step_(step), b_(step.getContext()) {}
 
   void run() {
@@ -93,8 +94,9 @@ class StepEmitter {
 
   llvm::Constant* data(const std::vector<std::uint64_t>& values) {
     llvm::Constant* array = llvm::ConstantDataArray::get(step_.getContext(), values);
-    auto* global = new llvm::GlobalVariable(*step_.getParent(), array->getType(), /*isConstant=*/true,
-                                            llvm::GlobalValue::PrivateLinkage, array, "refs");
+    auto* global =
+        new llvm::GlobalVariable(*step_.getParent(), array->getType(), /*isConstant=*/true,
+                                 llvm::GlobalValue::PrivateLinkage, array, "refs");
     global->setAlignment(llvm::Align(8));
     return global;
   }
@@ -143,15 +145,16 @@ class StepEmitter {
     const auto kernel = static_cast<std::size_t>(launch.kernel);
     const loop::Kernel& source = program_.kernels.at(kernel);
     internal_check(launch.buffers.size() == static_cast<std::size_t>(source.parameter_count()),
-                   fmt::format("launch {} of @{} gives {} buffers, not {}", launch.label, source.name,
-                               launch.buffers.size(), source.parameter_count()));
+                   fmt::format("launch {} of @{} gives {} buffers, not {}", launch.label,
+                               source.name, launch.buffers.size(), source.parameter_count()));
     if (launch.threads <= 1) {
       b_.CreateCall(kernels_[kernel], {pointers, number(0), number(source.chunks)});
       return;
     }
     llvm::Type* p = b_.getPtrTy();
     llvm::Type* n = b_.getInt64Ty();
-    b_.CreateCall(llvm::FunctionType::get(b_.getVoidTy(), {p, p, p, n, n}, false), runtime(kParallelFor),
+    b_.CreateCall(llvm::FunctionType::get(b_.getVoidTy(), {p, p, p, n, n}, false),
+                  runtime(kParallelFor),
                   {runtime(kContext), kernels_[kernel], pointers, number(source.chunks),
                    number(launch.threads)})
         ->setDoesNotThrow();

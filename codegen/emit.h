@@ -1,12 +1,12 @@
-// From a program to an LLVM module: what the files emit*.cpp share. Only codegen includes this; LLVM's
-// types are named here but never defined, so that its headers stay inside the .cpp files.
+// From a program to an LLVM module: what the files emit*.cpp share. Only codegen includes this;
+// LLVM's types are named here but never defined, so that its headers stay inside the .cpp files.
 #pragma once
 
 #include <cstdint>
 #include <memory>
 #include <span>
 
-#include "codegen/program.h"
+#include "ir/program.h"
 #include "codegen/target.h"
 #include "ir/loop.h"
 
@@ -35,8 +35,8 @@ llvm::Type* llvm_type(llvm::LLVMContext& context, loop::VType type);
 /// One pure operation. `operand` is the first argument's type (the result's where there is none);
 /// `index` is the value of an Opcode::index's affine expression.
 llvm::Value* emit_let(llvm::IRBuilderBase& builder, const Target& target, const loop::Let& let,
-                      loop::VType result, loop::VType operand, std::span<llvm::Value* const> arguments,
-                      llvm::Value* index);
+                      loop::VType result, loop::VType operand,
+                      std::span<llvm::Value* const> arguments, llvm::Value* index);
 
 /// Lanes < active of a vector, `stride` elements apart, from pointer on; the other lanes are zero.
 llvm::Value* emit_load(llvm::IRBuilderBase& builder, const Target& target, loop::VType type,

@@ -1,6 +1,6 @@
-// One kernel: control flow and addresses. There is no middle-end behind this, so what it would do is
-// done here: loops are rotated (tested at the bottom), and the part of an address that depends on
-// an outer variable is computed where that variable is, once for all that use it.
+// One kernel: control flow and addresses. There is no middle-end behind this, so what it would do
+// is done here: loops are rotated (tested at the bottom), and the part of an address that depends
+// on an outer variable is computed where that variable is, once for all that use it.
 
 #include <map>
 #include <optional>
@@ -91,21 +91,19 @@ class KernelEmitter {
     b_.SetInsertPoint(where.block, where.last ? std::next(where.last->getIterator())
                                               : where.block->getFirstInsertionPt());
     llvm::Value* result = emit();
-    if (b_.GetInsertPoint() != where.block->begin())
-      where.last = &*std::prev(b_.GetInsertPoint());
+    if (b_.GetInsertPoint() != where.block->begin()) where.last = &*std::prev(b_.GetInsertPoint());
     return result;
   }
 
-  /// Σ coefficient · variable. Variables are numbered from the outermost inwards, so the sum without
-  /// its last term is known further out and is shared.
+  /// Σ coefficient · variable. Variables are numbered from the outermost inwards, so the sum
+  /// without its last term is known further out and is shared.
   llvm::Value* sum(const Terms& terms) {
     if (const auto found = sums_.find(terms); found != sums_.end()) return found->second;
     const auto [var, coefficient] = terms.back();
     llvm::Value* outer = terms.size() > 1 ? sum(Terms(terms.begin(), terms.end() - 1)) : nullptr;
     llvm::Value* result = emit_at(var, [&] {
-      llvm::Value* term = coefficient == 1
-                              ? place(var).value
-                              : b_.CreateMul(place(var).value, number(coefficient));
+      llvm::Value* term =
+          coefficient == 1 ? place(var).value : b_.CreateMul(place(var).value, number(coefficient));
       return outer ? b_.CreateAdd(outer, term) : term;
     });
     return sums_[terms] = result;
@@ -139,8 +137,9 @@ class KernelEmitter {
       }
       pointer = moved;
     }
-    return offset.constant == 0 ? pointer
-                                : b_.CreateInBoundsGEP(b_.getInt8Ty(), pointer, number(offset.constant));
+    return offset.constant == 0
+               ? pointer
+               : b_.CreateInBoundsGEP(b_.getInt8Ty(), pointer, number(offset.constant));
   }
 
   // ---- Statements ----
@@ -160,18 +159,19 @@ class KernelEmitter {
   }
 
   void emit(const Load& load) {
-    value(load.result) = emit_load(b_, target_, vtype(load.result), address(load.buffer, load.index),
-                                   load.stride, load.active);
+    value(load.result) = emit_load(b_, target_, vtype(load.result),
+                                   address(load.buffer, load.index), load.stride, load.active);
   }
 
   void emit(const Store& store) {
-    emit_store(b_, target_, vtype(store.value), value(store.value), address(store.buffer, store.index),
-               store.stride, store.active);
+    emit_store(b_, target_, vtype(store.value), value(store.value),
+               address(store.buffer, store.index), store.stride, store.active);
   }
 
   void emit(const TransposeTile& tile) {
     emit_transpose(b_, target_, kernel_.buffers[static_cast<std::size_t>(tile.source)].dtype, tile,
-                   address(tile.source, tile.source_index), address(tile.target, tile.target_index));
+                   address(tile.source, tile.source_index),
+                   address(tile.target, tile.target_index));
   }
 
   void emit(const Define& define) {

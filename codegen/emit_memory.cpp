@@ -43,13 +43,12 @@ class Memory {
       order.resize(static_cast<std::size_t>(lanes), lanes);  // a lane of the zeros
       return b_.CreateShuffleVector(contiguous(at(pointer, 1 - active), active), zeros(), order);
     }
-    if (stride == 2 && active == lanes) {
+    if (stride == 2 && active == lanes && lanes % 2 == 0) {
       // Even elements of [0, lanes), odd ones of [lanes - 1, 2·lanes - 1): nothing beyond the last.
       std::vector<int> order = lanes_from(0, lanes / 2, 2);
-      for (int lane : lanes_from(lanes + 1, lanes - lanes / 2, 2)) order.push_back(lane);
-      if (lanes % 2 == 0)
-        return b_.CreateShuffleVector(contiguous(pointer, lanes),
-                                      contiguous(at(pointer, lanes - 1), lanes), order);
+      for (int lane : lanes_from(lanes + 1, lanes / 2, 2)) order.push_back(lane);
+      return b_.CreateShuffleVector(contiguous(pointer, lanes),
+                                    contiguous(at(pointer, lanes - 1), lanes), order);
     }
     // One by one: on Zen a gather is slower than this, and elsewhere hardly faster.
     llvm::Value* gathered = zeros();
@@ -62,14 +61,12 @@ class Memory {
 
   void store(llvm::Value* value, llvm::Value* pointer, std::int64_t stride, int active) {
     const int lanes = stored_.lanes;
-    if (lanes == 1) {
+    if (lanes == 1 || (stride == 1 && active == lanes)) {
       b_.CreateAlignedStore(value, pointer, align_);
     } else if (stride != 1) {
       for (int lane = 0; lane < active; ++lane)
         b_.CreateAlignedStore(b_.CreateExtractElement(value, static_cast<std::uint64_t>(lane)),
                               at(pointer, lane * stride), align_);
-    } else if (active == lanes) {
-      b_.CreateAlignedStore(value, pointer, align_);
     } else if (masks()) {
       b_.CreateMaskedStore(value, pointer, align_, mask(active));
     } else {
@@ -103,7 +100,8 @@ class Memory {
 
   llvm::Value* contiguous(llvm::Value* pointer, int active) {
     if (active == stored_.lanes) return b_.CreateAlignedLoad(type(active), pointer, align_);
-    if (masks()) return b_.CreateMaskedLoad(type(stored_.lanes), pointer, align_, mask(active), zeros());
+    if (masks())
+      return b_.CreateMaskedLoad(type(stored_.lanes), pointer, align_, mask(active), zeros());
     llvm::Value* whole = zeros();
     for_pieces(active, [&](int first, int count) {
       llvm::Value* piece = b_.CreateAlignedLoad(type(count), at(pointer, first), align_);
@@ -143,10 +141,11 @@ class Memory {
 
 /// size × size elements in registers (4, 8 or 16 rows), transposed: 4 × 4 blocks inside the 128-bit
 /// groups by interleaving, then the groups among each other.
-std::vector<llvm::Value*> transposed(llvm::IRBuilderBase& b, const std::vector<llvm::Value*>& rows) {
+std::vector<llvm::Value*> transposed(llvm::IRBuilderBase& b,
+                                     const std::vector<llvm::Value*>& rows) {
   const int size = static_cast<int>(rows.size());
   const int groups = size / 4;
-  const auto shuffle = [&](llvm::Value* x, llvm::Value* y, const int (&within)[4]) {
+  const auto shuffle = [&](llvm::Value* x, llvm::Value* y, const int(&within)[4]) {
     std::vector<int> order;
     for (int group = 0; group < groups; ++group)
       for (int lane : within) order.push_back(4 * group + (lane < 4 ? lane : size + lane - 4));
@@ -163,7 +162,7 @@ std::vector<llvm::Value*> transposed(llvm::IRBuilderBase& b, const std::vector<l
     block.push_back({shuffle(low01, low23, {0, 1, 4, 5}), shuffle(low01, low23, {2, 3, 6, 7}),
                      shuffle(high01, high23, {0, 1, 4, 5}), shuffle(high01, high23, {2, 3, 6, 7})});
   }
-  const auto groups_of = [&](llvm::Value* x, llvm::Value* y, std::vector<int> picked) {
+  const auto groups_of = [&](llvm::Value* x, llvm::Value* y, const std::vector<int>& picked) {
     std::vector<int> order;
     for (int group : picked)
       for (int lane = 0; lane < 4; ++lane) order.push_back(4 * group + lane);
@@ -178,7 +177,8 @@ std::vector<llvm::Value*> transposed(llvm::IRBuilderBase& b, const std::vector<l
       columns[4 + j] = groups_of(block[0][j], block[1][j], {1, 3});
     } else {
       for (std::size_t upper = 0; upper < 2; ++upper) {
-        const std::vector<int> halves = upper == 0 ? std::vector{0, 1, 4, 5} : std::vector{2, 3, 6, 7};
+        const std::vector<int> halves =
+            upper == 0 ? std::vector{0, 1, 4, 5} : std::vector{2, 3, 6, 7};
         llvm::Value* first = groups_of(block[0][j], block[1][j], halves);
         llvm::Value* second = groups_of(block[2][j], block[3][j], halves);
         columns[8 * upper + j] = groups_of(first, second, {0, 2, 4, 6});
@@ -206,7 +206,8 @@ void emit_store(llvm::IRBuilderBase& builder, const Target& target, VType type, 
 }
 
 void emit_transpose(llvm::IRBuilderBase& builder, const Target& target, DType dtype,
-                    const loop::TransposeTile& tile, llvm::Value* source, llvm::Value* destination) {
+                    const loop::TransposeTile& tile, llvm::Value* source,
+                    llvm::Value* destination) {
   const int size = target.vector_bytes / 4;
   Memory memory(builder, target, {dtype, size});
   for (int column = 0; column < tile.columns; column += size) {

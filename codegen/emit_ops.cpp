@@ -19,10 +19,14 @@ using loop::VType;
 
 llvm::Type* element_type(llvm::LLVMContext& context, DType dtype) {
   switch (dtype) {
-    case DType::i1: return llvm::Type::getInt1Ty(context);
-    case DType::f32: return llvm::Type::getFloatTy(context);
-    case DType::f64: return llvm::Type::getDoubleTy(context);
-    default: return llvm::Type::getIntNTy(context, 8 * static_cast<unsigned>(size_of(dtype)));
+    case DType::i1:
+      return llvm::Type::getInt1Ty(context);
+    case DType::f32:
+      return llvm::Type::getFloatTy(context);
+    case DType::f64:
+      return llvm::Type::getDoubleTy(context);
+    default:
+      return llvm::Type::getIntNTy(context, 8 * static_cast<unsigned>(size_of(dtype)));
   }
 }
 
@@ -38,12 +42,18 @@ class Emitter {
     const bool real = is_float(operand_.dtype);
     const bool unsign = is_unsigned(operand_.dtype) || is_bool(operand_.dtype);
     switch (let.opcode) {
-      case constant: return constant_of(let.literal);
-      case index: return index_of(affine);
-      case splat: return b_.CreateVectorSplat(static_cast<unsigned>(result_.lanes), x());
-      case add: return real ? b_.CreateFAdd(x(), y()) : b_.CreateAdd(x(), y());
-      case sub: return real ? b_.CreateFSub(x(), y()) : b_.CreateSub(x(), y());
-      case mul: return real ? b_.CreateFMul(x(), y()) : b_.CreateMul(x(), y());
+      case constant:
+        return constant_of(let.literal);
+      case index:
+        return index_of(affine);
+      case splat:
+        return b_.CreateVectorSplat(static_cast<unsigned>(result_.lanes), x());
+      case add:
+        return real ? b_.CreateFAdd(x(), y()) : b_.CreateAdd(x(), y());
+      case sub:
+        return real ? b_.CreateFSub(x(), y()) : b_.CreateSub(x(), y());
+      case mul:
+        return real ? b_.CreateFMul(x(), y()) : b_.CreateMul(x(), y());
       case div:
         return real     ? b_.CreateFDiv(x(), y())
                : unsign ? b_.CreateUDiv(x(), y())
@@ -52,9 +62,12 @@ class Emitter {
         return real     ? b_.CreateFRem(x(), y())
                : unsign ? b_.CreateURem(x(), y())
                         : b_.CreateSRem(x(), y());
-      case fma: return call(llvm::Intrinsic::fma, {x(), y(), arguments_[2]});
-      case scale: return scaled();
-      case neg: return real ? b_.CreateFNeg(x()) : b_.CreateNeg(x());
+      case fma:
+        return call(llvm::Intrinsic::fma, {x(), y(), arguments_[2]});
+      case scale:
+        return scaled();
+      case neg:
+        return real ? b_.CreateFNeg(x()) : b_.CreateNeg(x());
       case abs:
         return real ? call(llvm::Intrinsic::fabs, {x()})
                     : call(llvm::Intrinsic::abs, {x(), b_.getFalse()});
@@ -69,28 +82,45 @@ class Emitter {
       case reduce_xor:
         return let.opcode == min || let.opcode == max ? combine(let.opcode, x(), y())
                                                       : reduced(let.opcode);
-      case sqrt: return call(llvm::Intrinsic::sqrt, {x()});
-      case floor: return call(llvm::Intrinsic::floor, {x()});
-      case ceil: return call(llvm::Intrinsic::ceil, {x()});
-      case trunc: return call(llvm::Intrinsic::trunc, {x()});
-      case round_even: return call(llvm::Intrinsic::roundeven, {x()});
-      case bit_and: return b_.CreateAnd(x(), y());
-      case bit_or: return b_.CreateOr(x(), y());
-      case bit_xor: return b_.CreateXor(x(), y());
-      case bit_not: return b_.CreateNot(x());
-      case shl: return b_.CreateShl(x(), y());
-      case shr: return unsign ? b_.CreateLShr(x(), y()) : b_.CreateAShr(x(), y());
-      case popcnt: return call(llvm::Intrinsic::ctpop, {x()});
-      case clz: return call(llvm::Intrinsic::ctlz, {x(), b_.getFalse()});
+      case sqrt:
+        return call(llvm::Intrinsic::sqrt, {x()});
+      case floor:
+        return call(llvm::Intrinsic::floor, {x()});
+      case ceil:
+        return call(llvm::Intrinsic::ceil, {x()});
+      case trunc:
+        return call(llvm::Intrinsic::trunc, {x()});
+      case round_even:
+        return call(llvm::Intrinsic::roundeven, {x()});
+      case bit_and:
+        return b_.CreateAnd(x(), y());
+      case bit_or:
+        return b_.CreateOr(x(), y());
+      case bit_xor:
+        return b_.CreateXor(x(), y());
+      case bit_not:
+        return b_.CreateNot(x());
+      case shl:
+        return b_.CreateShl(x(), y());
+      case shr:
+        return unsign ? b_.CreateLShr(x(), y()) : b_.CreateAShr(x(), y());
+      case popcnt:
+        return call(llvm::Intrinsic::ctpop, {x()});
+      case clz:
+        return call(llvm::Intrinsic::ctlz, {x(), b_.getFalse()});
       case eq:
       case ne:
       case lt:
       case le:
       case gt:
-      case ge: return b_.CreateCmp(predicate(let.opcode, real, unsign), x(), y());
-      case select: return b_.CreateSelect(x(), y(), arguments_[2]);
-      case convert: return converted(real, unsign);
-      case bitcast: return b_.CreateBitCast(x(), type(result_));
+      case ge:
+        return b_.CreateCmp(predicate(let.opcode, real, unsign), x(), y());
+      case select:
+        return b_.CreateSelect(x(), y(), arguments_[2]);
+      case convert:
+        return converted(real, unsign);
+      case bitcast:
+        return b_.CreateBitCast(x(), type(result_));
     }
     internal_check(false, "every opcode is emitted");
     return nullptr;
@@ -107,7 +137,8 @@ class Emitter {
   }
 
   llvm::Value* constant_of(std::uint64_t bits) {
-    const unsigned width = is_bool(result_.dtype) ? 1 : 8 * static_cast<unsigned>(size_of(result_.dtype));
+    const unsigned width =
+        is_bool(result_.dtype) ? 1 : 8 * static_cast<unsigned>(size_of(result_.dtype));
     const llvm::APInt raw(width, bits);
     llvm::Type* element = element_type(b_.getContext(), result_.dtype);
     llvm::Constant* one =
@@ -115,9 +146,10 @@ class Emitter {
             ? static_cast<llvm::Constant*>(llvm::ConstantFP::get(
                   b_.getContext(), llvm::APFloat(element->getFltSemantics(), raw)))
             : static_cast<llvm::Constant*>(llvm::ConstantInt::get(element, raw));
-    return result_.lanes == 1 ? one
-                              : llvm::ConstantVector::getSplat(
-                                    llvm::ElementCount::getFixed(static_cast<unsigned>(result_.lanes)), one);
+    return result_.lanes == 1
+               ? one
+               : llvm::ConstantVector::getSplat(
+                     llvm::ElementCount::getFixed(static_cast<unsigned>(result_.lanes)), one);
   }
 
   llvm::Value* index_of(llvm::Value* first) {
@@ -132,12 +164,18 @@ class Emitter {
     using enum Opcode;
     using P = llvm::CmpInst;
     switch (opcode) {
-      case eq: return real ? P::FCMP_OEQ : P::ICMP_EQ;
-      case ne: return real ? P::FCMP_UNE : P::ICMP_NE;
-      case lt: return real ? P::FCMP_OLT : unsign ? P::ICMP_ULT : P::ICMP_SLT;
-      case le: return real ? P::FCMP_OLE : unsign ? P::ICMP_ULE : P::ICMP_SLE;
-      case gt: return real ? P::FCMP_OGT : unsign ? P::ICMP_UGT : P::ICMP_SGT;
-      default: return real ? P::FCMP_OGE : unsign ? P::ICMP_UGE : P::ICMP_SGE;
+      case eq:
+        return real ? P::FCMP_OEQ : P::ICMP_EQ;
+      case ne:
+        return real ? P::FCMP_UNE : P::ICMP_NE;
+      case lt:
+        return real ? P::FCMP_OLT : unsign ? P::ICMP_ULT : P::ICMP_SLT;
+      case le:
+        return real ? P::FCMP_OLE : unsign ? P::ICMP_ULE : P::ICMP_SLE;
+      case gt:
+        return real ? P::FCMP_OGT : unsign ? P::ICMP_UGT : P::ICMP_SGT;
+      default:
+        return real ? P::FCMP_OGE : unsign ? P::ICMP_UGE : P::ICMP_SGE;
     }
   }
 
@@ -146,8 +184,10 @@ class Emitter {
     const bool real = is_float(operand_.dtype);
     const bool unsign = !is_signed(operand_.dtype);
     switch (opcode) {
-      case reduce_add: return real ? b_.CreateFAdd(a, b) : b_.CreateAdd(a, b);
-      case reduce_mul: return real ? b_.CreateFMul(a, b) : b_.CreateMul(a, b);
+      case reduce_add:
+        return real ? b_.CreateFAdd(a, b) : b_.CreateAdd(a, b);
+      case reduce_mul:
+        return real ? b_.CreateFMul(a, b) : b_.CreateMul(a, b);
       case min:
       case reduce_min:
         return call(real     ? llvm::Intrinsic::minimum
@@ -160,9 +200,12 @@ class Emitter {
                     : unsign ? llvm::Intrinsic::umax
                              : llvm::Intrinsic::smax,
                     {a, b});
-      case reduce_and: return b_.CreateAnd(a, b);
-      case reduce_or: return b_.CreateOr(a, b);
-      default: return b_.CreateXor(a, b);
+      case reduce_and:
+        return b_.CreateAnd(a, b);
+      case reduce_or:
+        return b_.CreateOr(a, b);
+      default:
+        return b_.CreateXor(a, b);
     }
   }
 
@@ -184,10 +227,13 @@ class Emitter {
     using enum Opcode;
     switch (opcode) {
       case reduce_min:
-      case reduce_and: return b_.CreateAndReduce(x());
+      case reduce_and:
+        return b_.CreateAndReduce(x());
       case reduce_max:
-      case reduce_or: return b_.CreateOrReduce(x());
-      default: return b_.CreateXorReduce(x());
+      case reduce_or:
+        return b_.CreateOrReduce(x());
+      default:
+        return b_.CreateXorReduce(x());
     }
   }
 
@@ -199,15 +245,19 @@ class Emitter {
       return real ? b_.CreateFCmpUNE(x(), zero) : b_.CreateICmpNE(x(), zero);
     }
     if (is_float(result_.dtype))
-      return real ? b_.CreateFPCast(x(), to) : unsign ? b_.CreateUIToFP(x(), to) : b_.CreateSIToFP(x(), to);
+      return real     ? b_.CreateFPCast(x(), to)
+             : unsign ? b_.CreateUIToFP(x(), to)
+                      : b_.CreateSIToFP(x(), to);
     if (real)
-      return b_.CreateIntrinsic(to_unsigned ? llvm::Intrinsic::fptoui_sat : llvm::Intrinsic::fptosi_sat,
-                                {to, x()->getType()}, {x()});
+      return b_.CreateIntrinsic(
+          to_unsigned ? llvm::Intrinsic::fptoui_sat : llvm::Intrinsic::fptosi_sat,
+          {to, x()->getType()}, {x()});
     return unsign ? b_.CreateZExtOrTrunc(x(), to) : b_.CreateSExtOrTrunc(x(), to);
   }
 
   /// a * 2^b. AVX-512 has an instruction; elsewhere two multiplications by powers of two, the first
-  /// of which is exact because the contract keeps a near 1: so both round once and agree in all bits.
+  /// of which is exact because the contract keeps a near 1: so both round once and agree in all
+  /// bits.
   llvm::Value* scaled() {
     const bool f32 = operand_.dtype == DType::f32;
     if (target_.vector_bytes == 64 && operand_.lanes * size_of(operand_.dtype) % 64 == 0)
@@ -215,17 +265,20 @@ class Emitter {
         llvm::Value* all = llvm::Constant::getAllOnesValue(f32 ? b_.getInt16Ty() : b_.getInt8Ty());
         return b_.CreateIntrinsic(f32 ? llvm::Intrinsic::x86_avx512_mask_scalef_ps_512
                                       : llvm::Intrinsic::x86_avx512_mask_scalef_pd_512,
-                                  {}, {a, exponent, a, all, b_.getInt32(4 /* the current rounding */)});
+                                  {},
+                                  {a, exponent, a, all, b_.getInt32(4 /* the current rounding */)});
       });
+    // Adding 1.5 · 2^23 (2^52) leaves an integer in the lowest bits; the bias of both factors'
+    // exponents goes along. Above them is what shifting left drops.
     llvm::Type* integers = type({f32 ? DType::i32 : DType::i64, operand_.lanes});
     const auto number = [&](int value) {
       return llvm::ConstantInt::get(integers, static_cast<std::uint64_t>(value));
     };
-    // A NaN's exponent may be anything: a times anything is NaN.
-    llvm::Value* whole = b_.CreateFreeze(b_.CreateFPToSI(y(), integers));
-    llvm::Value* half = b_.CreateAShr(whole, number(1));
-    const auto power = [&](llvm::Value* exponent) {
-      llvm::Value* biased = b_.CreateAdd(exponent, number(f32 ? 127 : 1023));
+    llvm::Value* rounder =
+        llvm::ConstantFP::get(type(operand_), f32 ? 0x1.8p23 + 2 * 127 : 0x1.8p52 + 2 * 1023);
+    llvm::Value* whole = b_.CreateBitCast(b_.CreateFAdd(y(), rounder), integers);
+    llvm::Value* half = b_.CreateLShr(whole, number(1));
+    const auto power = [&](llvm::Value* biased) {
       return b_.CreateBitCast(b_.CreateShl(biased, number(f32 ? 23 : 52)), type(operand_));
     };
     return b_.CreateFMul(b_.CreateFMul(x(), power(half)), power(b_.CreateSub(whole, half)));
@@ -239,15 +292,17 @@ class Emitter {
       std::vector<int> lanes;
       for (int i = 0; i < size; ++i) lanes.push_back(first + i);
       const bool whole = size == operand_.lanes;
-      results.push_back(whole ? piece(x(), y())
-                              : piece(b_.CreateShuffleVector(x(), lanes), b_.CreateShuffleVector(y(), lanes)));
+      results.push_back(
+          whole ? piece(x(), y())
+                : piece(b_.CreateShuffleVector(x(), lanes), b_.CreateShuffleVector(y(), lanes)));
     }
     while (results.size() > 1) {
       std::vector<llvm::Value*> joined;
       internal_check(results.size() % 2 == 0, "pieces of a vector pair up");
       for (std::size_t i = 0; i < results.size(); i += 2) {
         std::vector<int> lanes(2 * static_cast<std::size_t>(size));
-        for (std::size_t lane = 0; lane < lanes.size(); ++lane) lanes[lane] = static_cast<int>(lane);
+        for (std::size_t lane = 0; lane < lanes.size(); ++lane)
+          lanes[lane] = static_cast<int>(lane);
         joined.push_back(b_.CreateShuffleVector(results[i], results[i + 1], lanes));
       }
       results = std::move(joined);

@@ -31,7 +31,8 @@ namespace {
 class Stopwatch {
  public:
   double milliseconds() const {
-    return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start_).count();
+    return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start_)
+        .count();
   }
 
  private:
@@ -48,17 +49,24 @@ T check(llvm::Expected<T> value, std::string_view what) {
   return std::move(*value);
 }
 
+void set_option(const char* name, const char* value) {
+  auto& options = llvm::cl::getRegisteredOptions();
+  const auto option = options.find(name);
+  internal_check(option != options.end(), fmt::format("LLVM has the option {}", name));
+  option->second->addOccurrence(0, name, value);
+}
+
 void start_llvm() {
   static std::once_flag once;
   std::call_once(once, [] {
     llvm::InitializeNativeTarget();
     llvm::InitializeNativeTargetAsmPrinter();
-    // The machine scheduler spills long unrolled bodies (59 % of peak with it, 99 % without at an
-    // unroll of 16). It can be switched off only through its command-line option.
-    auto& options = llvm::cl::getRegisteredOptions();
-    const auto option = options.find("enable-misched");
-    internal_check(option != options.end(), "LLVM has the option enable-misched");
-    option->second->addOccurrence(0, "enable-misched", "false");
+    // Two passes that can be switched off only through their command-line options. The machine
+    // scheduler spills long unrolled bodies (59 % of peak with it, 99 % without at an unroll of
+    // 16). Loop strength reduction is a quarter of all compile time, and addresses come out of
+    // emit_kernel.cpp as it would make them.
+    set_option("enable-misched", "false");
+    set_option("disable-lsr", "true");
   });
 }
 
@@ -108,13 +116,14 @@ llvm::SmallVector<char, 0> generate(llvm::Module& module, llvm::TargetMachine& m
   return output;
 }
 
-/// The only functions that generated code may call: exact ones, so their results do not depend on the
-/// libm in use. fmod on every target; the others where the target lacks the instruction.
+/// The only functions that generated code may call: exact ones, so their results do not depend on
+/// the libm in use. fmod on every target; the others where the target lacks the instruction.
 llvm::orc::SymbolMap math_symbols(llvm::orc::ExecutionSession& session) {
   llvm::orc::SymbolMap symbols;
   const auto add = [&](const char* name, auto* function) {
-    symbols[session.intern(name)] = {llvm::orc::ExecutorAddr::fromPtr(function),
-                                     llvm::JITSymbolFlags::Exported | llvm::JITSymbolFlags::Callable};
+    symbols[session.intern(name)] = {
+        llvm::orc::ExecutorAddr::fromPtr(function),
+        llvm::JITSymbolFlags::Exported | llvm::JITSymbolFlags::Callable};
   };
   using F = float(float);
   using F2 = float(float, float);
@@ -195,13 +204,19 @@ CompiledProgram CompiledProgram::link(const ObjectCode& object, const std::strin
                         .setPlatformSetUp(llvm::orc::setUpInactivePlatform)
                         .create(),
                     "making a linker");
+  // What LLVM would print belongs into the message.
+  const auto complaints = std::make_shared<std::string>();
+  impl->jit->getExecutionSession().setErrorReporter([complaints](llvm::Error error) {
+    *complaints += fmt::format(" ({})", llvm::toString(std::move(error)));
+  });
   llvm::orc::JITDylib& main = impl->jit->getMainJITDylib();
   check(main.define(llvm::orc::absoluteSymbols(math_symbols(impl->jit->getExecutionSession()))),
         "naming libm's functions");
   // The object may come from a file, so what is wrong with it is not our bug.
   const auto usable = [&](llvm::Error error) {
     if (error)
-      throw Error(fmt::format("cannot link the object of '{}': {}", name, llvm::toString(std::move(error))));
+      throw Error(fmt::format("cannot link the object of '{}': {}{}", name,
+                              llvm::toString(std::move(error)), *complaints));
   };
   usable(impl->jit->addObjectFile(llvm::MemoryBuffer::getMemBufferCopy(
       llvm::StringRef(object.bytes.data(), object.bytes.size()), name)));

@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "codegen/kernel_abi.h"
-#include "codegen/program.h"
+#include "ir/program.h"
 #include "codegen/target.h"
 
 namespace kiln {

@@ -26,8 +26,8 @@ bool is_instruction_set(llvm::StringRef feature) {
   });
 }
 
-/// Widest registers for a set of features: the 512-bit ones count only with the extensions that make
-/// them usable for every element type.
+/// Widest registers for a set of features: the 512-bit ones count only with the extensions that
+/// make them usable for every element type.
 template <class Has>
 void set_width(Target& target, Has&& has) {
   const bool wide = has("avx512f") && has("avx512vl") && has("avx512bw") && has("avx512dq");
@@ -61,7 +61,8 @@ Target Target::named(std::string_view name) {
   if (name == "native") return host();
   const std::vector<std::string> names = known();
   if (std::find(names.begin(), names.end(), name) == names.end())
-    throw Error(fmt::format("unknown target '{}': expected one of {}", name, fmt::join(names, ", ")));
+    throw Error(
+        fmt::format("unknown target '{}': expected one of {}", name, fmt::join(names, ", ")));
 
   llvm::SmallVector<llvm::StringRef, 128> listed;
   llvm::X86::getFeaturesForCPU(llvm::StringRef(name), listed);

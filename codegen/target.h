@@ -17,8 +17,9 @@ struct Target {
 
   /// The processor that runs this program.
   static const Target& host();
-  /// "native", or a processor's name: x86-64, x86-64-v2, x86-64-v3, x86-64-v4, znver4, skylake-avx512,
-  /// … Throws Error where there is no such name or this machine cannot run code for it.
+  /// "native", or a processor's name: x86-64, x86-64-v2, x86-64-v3, x86-64-v4, znver4,
+  /// skylake-avx512, … Throws Error where there is no such name or this machine cannot run code for
+  /// it.
   static Target named(std::string_view name);
   /// All names that `named` knows, whether this machine can run them or not.
   static std::vector<std::string> known();

@@ -52,8 +52,8 @@ void Adam::begin_step() {
   trace.assign(count, step);
   const Tensor t = to(step, DType::f64);
   const auto correction = [&](double beta) { return 1.0 - exp(t * std::log(beta)); };
-  step_size_ = to(options_.lr / correction(options_.beta1), DType::f32);
-  root_correction_ = to(sqrt(correction(options_.beta2)), DType::f32);
+  step_size_ = options_.lr / correction(options_.beta1);
+  inverse_root_ = 1.0 / sqrt(correction(options_.beta2));
 }
 
 Tensor Adam::updated(const Parameter& parameter, const Tensor& value, const Tensor& gradient) {
@@ -66,7 +66,7 @@ Tensor Adam::updated(const Parameter& parameter, const Tensor& value, const Tens
   const Tensor second = options_.beta2 * trace.read(v) + (1 - options_.beta2) * (g * g);
   trace.assign(m, first);
   trace.assign(v, second);
-  const Tensor denominator = sqrt(second) / to(root_correction_, value.dtype()) + options_.eps;
+  const Tensor denominator = sqrt(second) * to(inverse_root_, value.dtype()) + options_.eps;
   return value - to(step_size_, value.dtype()) * (first / denominator);
 }
 

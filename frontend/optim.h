@@ -66,8 +66,8 @@ class Adam : public Optimizer {
 
  private:
   AdamOptions options_;
-  Tensor step_size_;        // lr / (1 - β₁ᵗ)
-  Tensor root_correction_;  // √(1 - β₂ᵗ)
+  Tensor step_size_;     // lr / (1 - β₁ᵗ)
+  Tensor inverse_root_;  // 1 / √(1 - β₂ᵗ): a product costs each parameter less than a quotient
 };
 
 }  // namespace kiln

@@ -122,6 +122,15 @@ Tensor reduction(Op combiner, std::string_view name, const Tensor& x, const Ints
   return Tensor(build::reshape(result, dims, where));
 }
 
+/// i1 [..., classes]: whether the class is the index.
+Tensor is_class(const Tensor& index, std::int64_t classes, Where where) {
+  Ints dims = index.shape();
+  dims.push_back(classes);
+  const Tensor number(build::iota(index.value().graph(), Type{index.dtype(), dims},
+                                  static_cast<std::int64_t>(dims.size()) - 1, where));
+  return eq(unsqueeze(index, -1, where), number, where);
+}
+
 }  // namespace
 
 std::int64_t Tensor::size(int axis, Where where) const {
@@ -351,11 +360,7 @@ Tensor one_hot(const Tensor& index, std::int64_t classes, DType dtype, Where w) 
   if (!is_integer(index.dtype()))
     throw Error(w, fmt::format("one_hot: expected integer classes, found {}",
                                described(index.value())));
-  Ints dims = index.shape();
-  dims.push_back(classes);
-  const Tensor number(build::iota(index.value().graph(), Type{index.dtype(), dims},
-                                  static_cast<std::int64_t>(dims.size()) - 1, w));
-  return to(eq(unsqueeze(index, -1, w), number, w), dtype, w);
+  return to(is_class(index, classes, w), dtype, w);
 }
 
 Tensor stop_gradient(const Tensor& x, Where w) {
@@ -376,10 +381,14 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& target, Where w) {
     throw Error(w, fmt::format("cross_entropy: expected logits [N, C] with integer classes [N] or "
                                "probabilities [N, C], found {} and {}",
                                described(logits.value()), described(target.value())));
-  const Tensor weight =
-      indices ? one_hot(target, logits.size(1), logits.dtype(), w) : target;
-  const Tensor losses = neg(sum(mul(weight, log_softmax(logits, 1, w), w), {1}, false, w), w);
-  return mean(losses, {}, false, w);
+  // log Σ exp(x - m) - (x - m)[target]: a class that is not the target adds exactly nothing, be its
+  // logit -inf, and no gradient but that of the logarithm.
+  const Tensor shifted = sub(logits, stop_gradient(amax(logits, {1}, true, w), w), w);
+  const Tensor log_sum = log(sum(exp(shifted, w), {1}, false, w), w);
+  if (!indices)
+    return mean(neg(sum(mul(target, sub(shifted, unsqueeze(log_sum, 1, w), w), w), {1}, false, w), w), {}, false, w);
+  const Tensor hit = is_class(target, logits.size(1), w);
+  return mean(sub(log_sum, sum(kiln::where(hit, shifted, 0.0, w), {1}, false, w), w), {}, false, w);
 }
 
 Tensor mse_loss(const Tensor& prediction, const Tensor& target, Where w) {

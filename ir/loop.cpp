@@ -15,7 +15,8 @@ bool is_reduction(Opcode opcode) {
 
 bool is_comparison(Opcode opcode) { return opcode >= Opcode::eq && opcode <= Opcode::ge; }
 
-/// Whether an operation is defined on elements of a type; the reasons stand at each opcode in loop.h.
+/// Whether an operation is defined on elements of a type; the reasons stand at each opcode in
+/// loop.h.
 bool accepts(Opcode opcode, DType dtype) {
   using enum Opcode;
   switch (opcode) {
@@ -33,8 +34,10 @@ bool accepts(Opcode opcode, DType dtype) {
     case min:
     case max:
     case reduce_min:
-    case reduce_max: return true;
-    case index: return dtype == DType::i64;
+    case reduce_max:
+      return true;
+    case index:
+      return dtype == DType::i64;
     case add:
     case sub:
     case mul:
@@ -42,26 +45,31 @@ bool accepts(Opcode opcode, DType dtype) {
     case rem:
     case neg:
     case reduce_add:
-    case reduce_mul: return !is_bool(dtype);
-    case abs: return is_float(dtype) || is_signed(dtype);
+    case reduce_mul:
+      return !is_bool(dtype);
+    case abs:
+      return is_float(dtype) || is_signed(dtype);
     case fma:
     case scale:
     case sqrt:
     case floor:
     case ceil:
     case trunc:
-    case round_even: return is_float(dtype);
+    case round_even:
+      return is_float(dtype);
     case bit_and:
     case bit_or:
     case bit_xor:
     case bit_not:
     case reduce_and:
     case reduce_or:
-    case reduce_xor: return !is_float(dtype);
+    case reduce_xor:
+      return !is_float(dtype);
     case shl:
     case shr:
     case popcnt:
-    case clz: return is_integer(dtype);
+    case clz:
+      return is_integer(dtype);
   }
   return false;
 }
@@ -70,7 +78,8 @@ std::size_t arity_of(Opcode opcode) {
   using enum Opcode;
   switch (opcode) {
     case constant:
-    case index: return 0;
+    case index:
+      return 0;
     case add:
     case sub:
     case mul:
@@ -89,9 +98,11 @@ std::size_t arity_of(Opcode opcode) {
     case lt:
     case le:
     case gt:
-    case ge: return 2;
+    case ge:
+      return 2;
     case fma:
-    case select: return 3;
+    case select:
+      return 3;
     case splat:
     case neg:
     case abs:
@@ -111,7 +122,8 @@ std::size_t arity_of(Opcode opcode) {
     case reduce_max:
     case reduce_and:
     case reduce_or:
-    case reduce_xor: return 1;
+    case reduce_xor:
+      return 1;
   }
   return 0;
 }
@@ -119,10 +131,14 @@ std::size_t arity_of(Opcode opcode) {
 /// Bits of `value` rounded to the element type; integers take the nearest value in range.
 std::uint64_t bits_of(DType dtype, double value) {
   switch (dtype) {
-    case DType::f32: return std::bit_cast<std::uint32_t>(static_cast<float>(value));
-    case DType::f64: return std::bit_cast<std::uint64_t>(value);
-    case DType::i1: return value != 0;
-    default: break;
+    case DType::f32:
+      return std::bit_cast<std::uint32_t>(static_cast<float>(value));
+    case DType::f64:
+      return std::bit_cast<std::uint64_t>(value);
+    case DType::i1:
+      return value != 0;
+    default:
+      break;
   }
   const int width = 8 * size_of(dtype);
   const double low = is_signed(dtype) ? -std::ldexp(1.0, width - 1) : 0.0;
@@ -140,49 +156,92 @@ std::uint64_t bits_of(DType dtype, double value) {
 std::string_view name_of(Opcode opcode) {
   using enum Opcode;
   switch (opcode) {
-    case constant: return "constant";
-    case index: return "index";
-    case splat: return "splat";
-    case add: return "add";
-    case sub: return "sub";
-    case mul: return "mul";
-    case div: return "div";
-    case rem: return "rem";
-    case fma: return "fma";
-    case scale: return "scale";
-    case neg: return "neg";
-    case abs: return "abs";
-    case min: return "min";
-    case max: return "max";
-    case sqrt: return "sqrt";
-    case floor: return "floor";
-    case ceil: return "ceil";
-    case trunc: return "trunc";
-    case round_even: return "round_even";
-    case bit_and: return "and";
-    case bit_or: return "or";
-    case bit_xor: return "xor";
-    case bit_not: return "not";
-    case shl: return "shl";
-    case shr: return "shr";
-    case popcnt: return "popcnt";
-    case clz: return "clz";
-    case eq: return "cmp eq";
-    case ne: return "cmp ne";
-    case lt: return "cmp lt";
-    case le: return "cmp le";
-    case gt: return "cmp gt";
-    case ge: return "cmp ge";
-    case select: return "select";
-    case convert: return "convert";
-    case bitcast: return "bitcast";
-    case reduce_add: return "reduce_add";
-    case reduce_mul: return "reduce_mul";
-    case reduce_min: return "reduce_min";
-    case reduce_max: return "reduce_max";
-    case reduce_and: return "reduce_and";
-    case reduce_or: return "reduce_or";
-    case reduce_xor: return "reduce_xor";
+    case constant:
+      return "constant";
+    case index:
+      return "index";
+    case splat:
+      return "splat";
+    case add:
+      return "add";
+    case sub:
+      return "sub";
+    case mul:
+      return "mul";
+    case div:
+      return "div";
+    case rem:
+      return "rem";
+    case fma:
+      return "fma";
+    case scale:
+      return "scale";
+    case neg:
+      return "neg";
+    case abs:
+      return "abs";
+    case min:
+      return "min";
+    case max:
+      return "max";
+    case sqrt:
+      return "sqrt";
+    case floor:
+      return "floor";
+    case ceil:
+      return "ceil";
+    case trunc:
+      return "trunc";
+    case round_even:
+      return "round_even";
+    case bit_and:
+      return "and";
+    case bit_or:
+      return "or";
+    case bit_xor:
+      return "xor";
+    case bit_not:
+      return "not";
+    case shl:
+      return "shl";
+    case shr:
+      return "shr";
+    case popcnt:
+      return "popcnt";
+    case clz:
+      return "clz";
+    case eq:
+      return "cmp eq";
+    case ne:
+      return "cmp ne";
+    case lt:
+      return "cmp lt";
+    case le:
+      return "cmp le";
+    case gt:
+      return "cmp gt";
+    case ge:
+      return "cmp ge";
+    case select:
+      return "select";
+    case convert:
+      return "convert";
+    case bitcast:
+      return "bitcast";
+    case reduce_add:
+      return "reduce_add";
+    case reduce_mul:
+      return "reduce_mul";
+    case reduce_min:
+      return "reduce_min";
+    case reduce_max:
+      return "reduce_max";
+    case reduce_and:
+      return "reduce_and";
+    case reduce_or:
+      return "reduce_or";
+    case reduce_xor:
+      return "reduce_xor";
   }
   return "?";
 }
@@ -191,7 +250,8 @@ std::string VType::str() const {
   return lanes == 1 ? std::string(name_of(dtype)) : fmt::format("{}x{}", name_of(dtype), lanes);
 }
 
-// ---- Affine ---------------------------------------------------------------------------------------
+// ---- Affine
+// ---------------------------------------------------------------------------------------
 
 Affine Affine::of(Var variable, std::int64_t coefficient) {
   Affine affine;
@@ -232,7 +292,8 @@ std::int64_t Affine::coefficient(Var variable) const {
   return 0;
 }
 
-// ---- Types ----------------------------------------------------------------------------------------
+// ---- Types
+// ----------------------------------------------------------------------------------------
 
 int Kernel::parameter_count() const {
   return static_cast<int>(std::count_if(buffers.begin(), buffers.end(), [](const Buffer& buffer) {
@@ -265,7 +326,8 @@ VType result_type(Opcode opcode, std::span<const VType> arguments) {
   return type;
 }
 
-// ---- Builder --------------------------------------------------------------------------------------
+// ---- Builder
+// --------------------------------------------------------------------------------------
 
 int Builder::buffer(DType dtype, Buffer::Kind kind, std::int64_t count) {
   internal_check(kind == Buffer::Kind::local || kernel_.buffers.empty() ||
@@ -307,15 +369,18 @@ Reg Builder::constant(VType type, double value) {
 Reg Builder::constant_bits(VType type, std::uint64_t bits) {
   for (const Known& known : constants_)
     if (known.bits == bits && known.type == type) return known.reg;
-  const Reg reg = append({.result = 0, .opcode = Opcode::constant, .arguments = {},
-                          .literal = bits, .affine = {}},
-                         type);
+  const Reg reg = append(
+      {.result = 0, .opcode = Opcode::constant, .arguments = {}, .literal = bits, .affine = {}},
+      type);
   constants_.push_back({type, bits, reg});
   return reg;
 }
 
 Reg Builder::index(Affine affine, int lanes) {
-  return append({.result = 0, .opcode = Opcode::index, .arguments = {}, .literal = 0,
+  return append({.result = 0,
+                 .opcode = Opcode::index,
+                 .arguments = {},
+                 .literal = 0,
                  .affine = std::move(affine)},
                 {DType::i64, lanes});
 }
@@ -324,16 +389,19 @@ Reg Builder::let(Opcode opcode, std::vector<Reg> arguments) {
   std::vector<VType> types;
   for (Reg reg : arguments) types.push_back(type(reg));
   const VType result = result_type(opcode, types);
-  return append({.result = 0, .opcode = opcode, .arguments = std::move(arguments), .literal = 0,
+  return append({.result = 0,
+                 .opcode = opcode,
+                 .arguments = std::move(arguments),
+                 .literal = 0,
                  .affine = {}},
                 result);
 }
 
 Reg Builder::convert(Reg value, DType dtype) {
   if (type(value).dtype == dtype) return value;
-  return append({.result = 0, .opcode = Opcode::convert, .arguments = {value}, .literal = 0,
-                 .affine = {}},
-                {dtype, type(value).lanes});
+  return append(
+      {.result = 0, .opcode = Opcode::convert, .arguments = {value}, .literal = 0, .affine = {}},
+      {dtype, type(value).lanes});
 }
 
 Reg Builder::bitcast(Reg value, DType dtype) {
@@ -341,17 +409,17 @@ Reg Builder::bitcast(Reg value, DType dtype) {
   internal_check(size_of(type(value).dtype) == size_of(dtype) && !is_bool(dtype) &&
                      !is_bool(type(value).dtype),
                  "bitcast keeps the element's size");
-  return append({.result = 0, .opcode = Opcode::bitcast, .arguments = {value}, .literal = 0,
-                 .affine = {}},
-                {dtype, type(value).lanes});
+  return append(
+      {.result = 0, .opcode = Opcode::bitcast, .arguments = {value}, .literal = 0, .affine = {}},
+      {dtype, type(value).lanes});
 }
 
 Reg Builder::splat(Reg value, int lanes) {
   if (type(value).lanes == lanes) return value;
   internal_check(type(value).lanes == 1, "splat takes a scalar");
-  return append({.result = 0, .opcode = Opcode::splat, .arguments = {value}, .literal = 0,
-                 .affine = {}},
-                {type(value).dtype, lanes});
+  return append(
+      {.result = 0, .opcode = Opcode::splat, .arguments = {value}, .literal = 0, .affine = {}},
+      {type(value).dtype, lanes});
 }
 
 Reg Builder::load(int buffer, Affine index, int lanes, std::int64_t stride, int active) {

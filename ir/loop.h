@@ -2,8 +2,9 @@
 //
 // A kernel works on the half-open range [begin, end) of its parallel chunks and is given pointers,
 // never addresses, so equal kernels are compiled once. Values are SSA registers of a vector type
-// with a *logical* number of lanes (16 wherever code is vectorised): the hardware's width decides how
-// many machine registers that takes, never what is computed. Addresses are affine in loop variables.
+// with a *logical* number of lanes (16 wherever code is vectorised): the hardware's width decides
+// how many machine registers that takes, never what is computed. Addresses are affine in loop
+// variables.
 //
 //   kernel @bias_relu(%0: f32 in, %1: f32 in, %2: f32 out) chunks 64 {
 //     for i0 = begin to end {
@@ -74,8 +75,9 @@ enum class Opcode : std::uint8_t {
   div,  // integers: the divisor is not 0 and the quotient is representable; floats: IEEE
   rem,  // sign of the dividend; integers: as div; floats: fmod
   fma,  // a * b + c, one rounding; floats only
-  scale,  // a * 2^b with one rounding; floats only; 1/4 <= |a| < 4 or a is 0, inf or NaN; b integral,
-          // |b| <= 252 (f32), 2044 (f64), or any b where a is NaN
+  /// a * 2^b with one rounding, floats only; b is integral, |b| <= 252 (f32) or 2044 (f64), and
+  /// a * 2^(b/2) is normal, or a is 0, infinite or NaN, or b is 0. A NaN b gives anything.
+  scale,
   neg,
   abs,   // floats, signed integers (wraps)
   min,   // floats: NaN if either is, -0 < +0
@@ -92,16 +94,16 @@ enum class Opcode : std::uint8_t {
   shl,  // shift amount is in [0, width)
   shr,  // arithmetic for signed, logical for unsigned types
   popcnt,
-  clz,      // of 0: the width
-  eq,       // comparisons: result i1 of the same lanes; ordered, so NaN compares false …
-  ne,       // … except here: NaN != anything
+  clz,  // of 0: the width
+  eq,   // comparisons: result i1 of the same lanes; ordered, so NaN compares false …
+  ne,   // … except here: NaN != anything
   lt,
   le,
   gt,
   ge,
-  select,   // i1 ? b : c
-  convert,  // to the result's dtype; float → integer truncates, saturates, NaN → 0; to i1: != 0
-  bitcast,  // between dtypes of equal size
+  select,      // i1 ? b : c
+  convert,     // to the result's dtype; float → integer truncates, saturates, NaN → 0; to i1: != 0
+  bitcast,     // between dtypes of equal size
   reduce_add,  // vector → scalar by halving: lane i with lane i + lanes/2, and so on, a fixed tree;
                // the lanes are a power of two
   reduce_mul,
@@ -152,9 +154,9 @@ struct Define {
   std::int64_t modulus = 0;
 };
 
-/// target[column·target_stride + row] = source[row·source_stride + column] for row < rows and column
-/// < columns, both ≤ kLanes: a tile transposed in registers (packing a panel). Elements of 4 bytes.
-/// Rows beyond `rows`, up to `padded_rows`, are written as zeros.
+/// target[column·target_stride + row] = source[row·source_stride + column] for row < rows and
+/// column < columns, both ≤ kLanes: a tile transposed in registers (packing a panel). Elements of 4
+/// bytes. Rows beyond `rows`, up to `padded_rows`, are written as zeros.
 struct TransposeTile {
   int source;
   Affine source_index;
@@ -224,8 +226,8 @@ struct Kernel {
   Block body;
 
   int parameter_count() const;
-  std::string str() const;                        // the text above
-  std::string content() const;                    // the same without its name: what equality means
+  std::string str() const;      // the text above
+  std::string content() const;  // the same without its name: what equality means
 };
 
 /// One statement as Kernel::str() prints it (of a loop: its first line), for messages.
@@ -244,19 +246,20 @@ class Builder {
   int buffer(DType dtype, Buffer::Kind kind, std::int64_t count);
   Var variable(std::string name);
 
-  Reg constant(VType type, double value);            // rounded to the type
+  Reg constant(VType type, double value);  // rounded to the type
   Reg constant_bits(VType type, std::uint64_t bits);
   Reg index(Affine affine, int lanes);
   Reg let(Opcode opcode, std::vector<Reg> arguments);  // type inferred; not for convert, bitcast
   Reg convert(Reg value, DType dtype);
   Reg bitcast(Reg value, DType dtype);
-  Reg splat(Reg value, int lanes);                   // the value itself when it has them already
+  Reg splat(Reg value, int lanes);  // the value itself when it has them already
   Reg load(int buffer, Affine index, int lanes, std::int64_t stride = 1, int active = kLanes);
   void store(int buffer, Affine index, Reg value, std::int64_t stride = 1, int active = kLanes);
   void transpose_tile(TransposeTile tile);
   Var define(std::string name, Affine affine, std::int64_t divisor, std::int64_t modulus);
 
-  /// A loop carrying `initial`; body(variable, inside) returns the next values. Returns the results.
+  /// A loop carrying `initial`; body(variable, inside) returns the next values. Returns the
+  /// results.
   template <class F>
   std::vector<Reg> loop(std::string name, std::vector<Affine> lower, std::vector<Affine> upper,
                         std::int64_t step, const std::vector<Reg>& initial, F&& body) {
@@ -313,8 +316,8 @@ class Builder {
 };
 
 /// Checks the invariants: registers defined before use and once, types fit, buffers exist and
-/// what active lanes touch stays inside them for every value the loops' bounds allow (what cannot be
-/// proved counts as wrong), loops step forward. Throws InternalError naming the statement.
+/// what active lanes touch stays inside them for every value the loops' bounds allow (what cannot
+/// be proved counts as wrong), loops step forward. Throws InternalError naming the statement.
 void verify(const Kernel& kernel);
 
 /// A register with operators, so that formulas read as formulas.
@@ -361,8 +364,7 @@ inline Val fma(Val a, Val b, Val c) {
   return {a.builder(), a.builder().let(Opcode::fma, {a.reg(), b.reg(), c.reg()})};
 }
 inline Val select(Val condition, Val yes, Val no) {
-  return {yes.builder(),
-          yes.builder().let(Opcode::select, {condition.reg(), yes.reg(), no.reg()})};
+  return {yes.builder(), yes.builder().let(Opcode::select, {condition.reg(), yes.reg(), no.reg()})};
 }
 
 }  // namespace kiln::loop

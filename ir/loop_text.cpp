@@ -22,10 +22,14 @@ std::string register_name(Reg reg) {
 
 std::string_view name_of(Buffer::Kind kind) {
   switch (kind) {
-    case Buffer::Kind::in: return "in";
-    case Buffer::Kind::out: return "out";
-    case Buffer::Kind::inout: return "inout";
-    case Buffer::Kind::local: return "local";
+    case Buffer::Kind::in:
+      return "in";
+    case Buffer::Kind::out:
+      return "out";
+    case Buffer::Kind::inout:
+      return "inout";
+    case Buffer::Kind::local:
+      return "local";
   }
   return "?";
 }
@@ -33,7 +37,8 @@ std::string_view name_of(Buffer::Kind kind) {
 /// A constant that reads back to the same bits.
 std::string literal(DType dtype, std::uint64_t bits) {
   const auto floating = [&](auto value, std::uint64_t plain_nan) {
-    if (std::isnan(value)) return bits == plain_nan ? std::string("nan") : fmt::format("{:#x}", bits);
+    if (std::isnan(value))
+      return bits == plain_nan ? std::string("nan") : fmt::format("{:#x}", bits);
     return fmt::format("{}", value);  // the shortest text that reads back
   };
   if (dtype == DType::f32)
@@ -53,8 +58,8 @@ class Printer {
     std::vector<std::string> parameters;
     for (std::size_t i = 0; i < kernel_.buffers.size(); ++i)
       if (const Buffer& buffer = kernel_.buffers[i]; buffer.kind != Buffer::Kind::local)
-        parameters.push_back(fmt::format("%{}: {} {}", i, kiln::name_of(buffer.dtype),
-                                         name_of(buffer.kind)));
+        parameters.push_back(
+            fmt::format("%{}: {} {}", i, kiln::name_of(buffer.dtype), name_of(buffer.kind)));
     line(fmt::format("kernel @{}({}) chunks {} {{", canonical_ ? "" : kernel_.name,
                      fmt::join(parameters, ", "), kernel_.chunks));
     ++depth_;
@@ -97,7 +102,8 @@ class Printer {
     };
     for (const auto& [var, coefficient] : affine.terms) {
       sign(coefficient < 0);
-      if (const std::int64_t size = std::abs(coefficient); size != 1) text += fmt::format("{}*", size);
+      if (const std::int64_t size = std::abs(coefficient); size != 1)
+        text += fmt::format("{}*", size);
       text += variable(var);
     }
     if (affine.constant != 0 || text.empty()) {
@@ -114,7 +120,9 @@ class Printer {
     return fmt::format("{}({})", combiner, fmt::join(all, ", "));
   }
 
-  std::string type(Reg reg) const { return kernel_.registers.at(static_cast<std::size_t>(reg)).str(); }
+  std::string type(Reg reg) const {
+    return kernel_.registers.at(static_cast<std::size_t>(reg)).str();
+  }
 
   std::string access(int buffer, const Affine& index) const {
     return fmt::format("%{}[{}]", buffer, affine(index));
@@ -135,11 +143,16 @@ class Printer {
       case Opcode::constant:
         text += fmt::format(" {} {}", result.str(), literal(result.dtype, let.literal));
         break;
-      case Opcode::index: text += fmt::format(" {} {}", result.str(), affine(let.affine)); break;
+      case Opcode::index:
+        text += fmt::format(" {} {}", result.str(), affine(let.affine));
+        break;
       case Opcode::convert:
       case Opcode::bitcast:
-      case Opcode::splat: text += " " + result.str(); break;
-      default: break;
+      case Opcode::splat:
+        text += " " + result.str();
+        break;
+      default:
+        break;
     }
     for (std::size_t i = 0; i < let.arguments.size(); ++i)
       text += (i == 0 ? " " : ", ") + register_name(let.arguments[i]);
@@ -148,11 +161,13 @@ class Printer {
 
   void print(const Load& load) {
     line(fmt::format("{} = load {} {}{}", register_name(load.result), type(load.result),
-                     access(load.buffer, load.index), lanes(load.stride, load.active, load.result)));
+                     access(load.buffer, load.index),
+                     lanes(load.stride, load.active, load.result)));
   }
 
   void print(const Store& store) {
-    line(fmt::format("store {}, {}{}", register_name(store.value), access(store.buffer, store.index),
+    line(fmt::format("store {}, {}{}", register_name(store.value),
+                     access(store.buffer, store.index),
                      lanes(store.stride, store.active, store.value)));
   }
 
@@ -164,9 +179,9 @@ class Printer {
   }
 
   void print(const TransposeTile& tile) {
-    std::string text = fmt::format("transpose {} by {}, {} by {}",
-                                   access(tile.source, tile.source_index), tile.source_stride,
-                                   access(tile.target, tile.target_index), tile.target_stride);
+    std::string text =
+        fmt::format("transpose {} by {}, {} by {}", access(tile.source, tile.source_index),
+                    tile.source_stride, access(tile.target, tile.target_index), tile.target_stride);
     text += fmt::format(" rows {} columns {}", tile.rows, tile.columns);
     if (tile.padded_rows > tile.rows) text += fmt::format(" padded_rows {}", tile.padded_rows);
     line(text);
@@ -201,7 +216,8 @@ class Printer {
     body(head, branch.body, inside);
   }
 
-  void body(const std::string& head, const Block& statements, const std::vector<std::string>& next) {
+  void body(const std::string& head, const Block& statements,
+            const std::vector<std::string>& next) {
     line(head + " {");
     if (!bodies_) return;
     ++depth_;

@@ -1,6 +1,7 @@
 // The loop IR's invariants, in the order in which they are checked:
 //   - parameters come before locals; a buffer has a count >= 0;
-//   - a register is defined once, before it is used, and used only inside the block that defines it;
+//   - a register is defined once, before it is used, and used only inside the block that defines
+//   it;
 //   - variables likewise;
 //   - operands and results have the types that loop.h states;
 //   - a buffer exists, holds the element type that is loaded or stored, and an `in` buffer is not
@@ -26,8 +27,8 @@ struct Range {
 
 /// What is known of a variable while it is in scope.
 struct Known {
-  std::optional<Range> range;   // begin, end, definitions
-  const For* loop = nullptr;    // loop variables: their bounds, which may name outer variables
+  std::optional<Range> range;  // begin, end, definitions
+  const For* loop = nullptr;   // loop variables: their bounds, which may name outer variables
   bool in_scope = false;
 };
 
@@ -139,9 +140,9 @@ class Verifier {
     std::int64_t gap = loop.step;
     for (const Affine& lower : loop.lower) {
       const Affine distance = upper + lower * -1;
-      const bool aligned = std::all_of(
-          distance.terms.begin(), distance.terms.end(),
-          [&](const auto& term) { return term.second % loop.step == 0; });
+      const bool aligned =
+          std::all_of(distance.terms.begin(), distance.terms.end(),
+                      [&](const auto& term) { return term.second % loop.step == 0; });
       if (!aligned) return 1;
       const std::int64_t rest = (distance.constant - 1) % loop.step;
       gap = std::min(gap, (rest < 0 ? rest + loop.step : rest) + 1);
@@ -156,11 +157,13 @@ class Verifier {
     const std::int64_t high = greatest(index) + std::max<std::int64_t>(span, 0);
     const std::int64_t count = kernel_.buffers[static_cast<std::size_t>(buffer)].count;
     check(low >= 0 && high < count,
-          fmt::format("elements {} to {} of %{} are touched, which has {}", low, high, buffer, count));
+          fmt::format("elements {} to {} of %{} are touched, which has {}", low, high, buffer,
+                      count));
   }
 
   const Buffer& buffer(int index) const {
-    check(index >= 0 && static_cast<std::size_t>(index) < kernel_.buffers.size(), "a buffer exists");
+    check(index >= 0 && static_cast<std::size_t>(index) < kernel_.buffers.size(),
+          "a buffer exists");
     return kernel_.buffers[static_cast<std::size_t>(index)];
   }
 

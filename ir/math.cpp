@@ -12,22 +12,17 @@ constexpr double kLog2E = 0x1.71547652b82fep+0;
 
 /// What differs between f32 and f64. Polynomials begin with the lowest power.
 struct ExpConstants {
-  double round;            // adding it rounds to an integer
+  double round;  // adding it rounds to an integer
   double ln2_high, ln2_low;
-  double low, high;        // beyond: exp is 0, infinite
-  double minus_one_below;  // expm1 is -1
+  double low, high;               // beyond: exp is 0, infinite
+  double minus_one_below;         // expm1 is -1
   std::span<const double> exp;    // e^r on |r| <= ln2 / 2
   std::span<const double> expm1;  // (e^r - 1 - r) / r²
 };
 
 // Relative errors 2^-28.3 and 2^-26.1; 2^-57.9 and 2^-61.6.
-constexpr double kExp32[] = {1,
-                             1,
-                             0x1.fffffcp-2,
-                             0x1.555492p-3,
-                             0x1.5558aep-5,
-                             0x1.123986p-7,
-                             0x1.6a4f42p-10};
+constexpr double kExp32[] = {
+    1, 1, 0x1.fffffcp-2, 0x1.555492p-3, 0x1.5558aep-5, 0x1.123986p-7, 0x1.6a4f42p-10};
 constexpr double kExpm1Tail32[] = {0x1.fffffep-2, 0x1.5554b2p-3, 0x1.55571cp-5, 0x1.122666p-7,
                                    0x1.6b6b62p-10};
 constexpr double kExp64[] = {1,
@@ -42,18 +37,16 @@ constexpr double kExp64[] = {1,
                              0x1.71df0ae5950a6p-19,
                              0x1.28ae04cecf129p-22,
                              0x1.ada8195fe0dccp-26};
-constexpr double kExpm1Tail64[] = {0x1.0000000000000p-1,  0x1.5555555555559p-3,
-                                   0x1.5555555555552p-5,  0x1.111111110f5e1p-7,
-                                   0x1.6c16c16c17568p-10, 0x1.a01a01b050468p-13,
-                                   0x1.a01a01a43fa14p-16, 0x1.71ddf7153c73bp-19,
-                                   0x1.27e4d98a099d1p-22, 0x1.af612a48735dfp-26,
-                                   0x1.1f80ff08baf8fp-29};
+constexpr double kExpm1Tail64[] = {
+    0x1.0000000000000p-1,  0x1.5555555555559p-3,  0x1.5555555555552p-5,  0x1.111111110f5e1p-7,
+    0x1.6c16c16c17568p-10, 0x1.a01a01b050468p-13, 0x1.a01a01a43fa14p-16, 0x1.71ddf7153c73bp-19,
+    0x1.27e4d98a099d1p-22, 0x1.af612a48735dfp-26, 0x1.1f80ff08baf8fp-29};
 
 // exp(-104) and exp(-746) round to 0, exp(89) and exp(710) to infinity.
-constexpr ExpConstants kSingle = {0x1.8p23, 0x1.62e430p-1, -0x1.05c610p-29, -104, 89,
-                                  -20,      kExp32,        kExpm1Tail32};
-constexpr ExpConstants kDouble = {0x1.8p52, 0x1.62e42fefa39efp-1, 0x1.abc9e3b39803fp-56, -746, 710,
-                                  -40,      kExp64,               kExpm1Tail64};
+constexpr ExpConstants kSingle = {0x1.8p23, 0x1.62e430p-1, -0x1.05c610p-29, -104,
+                                  89,       -20,           kExp32,          kExpm1Tail32};
+constexpr ExpConstants kDouble = {
+    0x1.8p52, 0x1.62e42fefa39efp-1, 0x1.abc9e3b39803fp-56, -746, 710, -40, kExp64, kExpm1Tail64};
 
 const ExpConstants& constants_for(Val x) { return is_single(x) ? kSingle : kDouble; }
 
@@ -79,7 +72,7 @@ struct Expm1 {
 };
 Expm1 expm1_parts(Val x, const ExpConstants& c) {
   const auto [k, r] = reduce(x, c);
-  const Val inverse_power = scale(x.like(1), -k);
+  const Val inverse_power = scale(x.like(1), -k);  // of a NaN anything
   // (1 - 2^-k) + r as a pair, so that where it cancels the tail makes up for the rounding.
   const Pair sum = fast_two_sum(x.like(1) - inverse_power, r);
   return {sum.high + fma(r * r, horner(r, c.expm1), sum.low), k, inverse_power};
@@ -155,7 +148,8 @@ Val expm1(Val x) {
   const Val result = scale(e.value, e.k);
   // The sum above makes -0 a +0; otherwise the sign is there already.
   const Val sign = sign_bit(x);
-  return (result.bitcast(sign.type().dtype) | sign).bitcast(x.type().dtype);
+  const Val value = (result.bitcast(sign.type().dtype) | sign).bitcast(x.type().dtype);
+  return select(x != x, x, value);
 }
 
 Val log(Val x) {
@@ -182,8 +176,9 @@ Val log1p(Val x) {
   const Val power = (biased << width).bitcast(x.type().dtype);
   const Val f = fma(rest, power, fraction - 1.0);
   const Val real_exponent =
-      single ? exponent.convert(DType::f32)
-             : (exponent + bits_like(x, integer, 0x4338000000000000u)).bitcast(DType::f64) - 0x1.8p52;
+      single
+          ? exponent.convert(DType::f32)
+          : (exponent + bits_like(x, integer, 0x4338000000000000u)).bitcast(DType::f64) - 0x1.8p52;
   const Val result = log_of(f, real_exponent, constants_for(x));
   return select(x == x.like(0), x, log_specials(x, x.like(-1), result));
 }
@@ -200,34 +195,38 @@ Val tanh(Val x) {
   // With e^2x - 1 = value · 2^k: tanh = value / (value + 2 · 2^-k). Past the limit it rounds to 1.
   const Val twice = at_most(abs(x), is_single(x) ? 10 : 20) * 2.0;
   const Expm1 e = expm1_parts(twice, c);
-  return with_sign_of(x, quotient(e.value, fast_two_sum(e.inverse_power * 2.0, e.value)));
+  const Val size = quotient(e.value, fast_two_sum(e.inverse_power * 2.0, e.value));
+  return select(x != x, x, with_sign_of(x, size));
 }
 
 Val erf(Val x) {
   const bool single = is_single(x);
   const ExpConstants& c = constants_for(x);
   // erf(x) / x - 1 over x² on [0, 1], relative error 2^-29.4; 2^-56.0.
-  static constexpr double kSmall32[] = {0x1.06eba8p-3,  -0x1.81273ep-2, 0x1.ce2ce6p-4, -0x1.b7f71ap-6,
-                                        0x1.53f224p-8, -0x1.a3515ep-11, 0x1.4771fcp-14};
+  static constexpr double kSmall32[] = {0x1.06eba8p-3,  -0x1.81273ep-2, 0x1.ce2ce6p-4,
+                                        -0x1.b7f71ap-6, 0x1.53f224p-8,  -0x1.a3515ep-11,
+                                        0x1.4771fcp-14};
   static constexpr double kSmall64[] = {
-      0x1.06eba8214db68p-3,   -0x1.812746b03799dp-2,  0x1.ce2f21a03f88ep-4,   -0x1.b82ce311a7fabp-6,
-      0x1.565bccee89d88p-8,   -0x1.c02daea60854ep-11, 0x1.f9a294a26d4adp-14,  -0x1.f4c8078a78217p-17,
-      0x1.b969850775a65p-20,  -0x1.5b7f68cfe3b6cp-23, 0x1.d376c528a8889p-27,  -0x1.a0e4b5fb6c5dap-31};
-  // erfc(a) e^(a²), in f32 over a - 2 on [1, 4], in f64 over (a - 3) / (a + 3) on [1, 6]; relative to
-  // erf 2^-28.6; 2^-61.3.
-  static constexpr double kLarge32[] = {0x1.05866cp-2,  -0x1.b571a2p-4, 0x1.5670e0p-5,
-                                        -0x1.fa00b8p-7, 0x1.66d3ecp-8,  -0x1.e7bb4ap-10,
+      0x1.06eba8214db68p-3,  -0x1.812746b03799dp-2,  0x1.ce2f21a03f88ep-4,  -0x1.b82ce311a7fabp-6,
+      0x1.565bccee89d88p-8,  -0x1.c02daea60854ep-11, 0x1.f9a294a26d4adp-14, -0x1.f4c8078a78217p-17,
+      0x1.b969850775a65p-20, -0x1.5b7f68cfe3b6cp-23, 0x1.d376c528a8889p-27, -0x1.a0e4b5fb6c5dap-31};
+  // erfc(a) e^(a²), in f32 over a - 2 on [1, 4], in f64 over (a - 3) / (a + 3) on [1, 6]; relative
+  // to erf 2^-28.6; 2^-61.3.
+  static constexpr double kLarge32[] = {0x1.05866cp-2,  -0x1.b571a2p-4,  0x1.5670e0p-5,
+                                        -0x1.fa00b8p-7, 0x1.66d3ecp-8,   -0x1.e7bb4ap-10,
                                         0x1.0712fcp-11, -0x1.a47834p-13, 0x1.c5deeep-14};
   static constexpr double kLarge64[] = {
-      0x1.6e9827d229d2dp-3,  -0x1.4e102b9cf8e68p-2, 0x1.f6ff2040dc698p-3,  -0x1.336ffbf09647fp-3,
-      0x1.258b13c2c13f9p-4,  -0x1.8fa5842f353e6p-6, 0x1.17c9e5b311d42p-8,  0x1.735d49d7640b4p-11,
+      0x1.6e9827d229d2dp-3,   -0x1.4e102b9cf8e68p-2, 0x1.f6ff2040dc698p-3,  -0x1.336ffbf09647fp-3,
+      0x1.258b13c2c13f9p-4,   -0x1.8fa5842f353e6p-6, 0x1.17c9e5b311d42p-8,  0x1.735d49d7640b4p-11,
       -0x1.37ed347978cd4p-11, 0x1.a609e5b1e9b3ep-15, 0x1.2ce40d1315d9ep-14, -0x1.aad2f2b2fee39p-18,
       -0x1.b7d9bab0a9192p-18};
   const Val square = x * x;
-  const Val small = fma(x, horner(square, single ? std::span<const double>(kSmall32) : kSmall64), x);
+  const Val small =
+      fma(x, horner(square, single ? std::span<const double>(kSmall32) : kSmall64), x);
 
   const Val a = at_most(at_least(abs(x), 1), single ? 4 : 6);  // beyond, 1 - erfc rounds to 1
-  const Val scaled_erfc = single ? horner(a - 2.0, kLarge32) : horner((a - 3.0) / (a + 3.0), kLarge64);
+  const Val scaled_erfc =
+      single ? horner(a - 2.0, kLarge32) : horner((a - 3.0) / (a + 3.0), kLarge64);
   const Val gauss = exp_in_range(-(a * a), c);
   const Val large = with_sign_of(x, fma(-gauss, scaled_erfc, x.like(1)));
   return select(abs(x) < x.like(1), small, large);

@@ -37,7 +37,8 @@ inline loop::Val at_least(loop::Val x, double limit) {
 /// Σ coefficients[i] · x^i, by Horner's rule.
 inline loop::Val horner(loop::Val x, std::span<const double> coefficients) {
   loop::Val sum = x.like(coefficients.back());
-  for (std::size_t i = coefficients.size() - 1; i-- > 0;) sum = fma(sum, x, x.like(coefficients[i]));
+  for (std::size_t i = coefficients.size() - 1; i-- > 0;)
+    sum = fma(sum, x, x.like(coefficients[i]));
   return sum;
 }
 
@@ -81,9 +82,8 @@ struct Split {
 Split split_exponent(loop::Val x);
 
 /// Σ of log((1 + s) / (1 - s)) / s - 2 over s², for f64: relative to the logarithm 2^-59.5.
-inline constexpr double kLogSeries[] = {0x1.5555555555592p-1, 0x1.999999997ff4fp-2,
-                                        0x1.24924941dd160p-2, 0x1.c71c52183734fp-3,
-                                        0x1.74663c183269dp-3, 0x1.39a1fe4bffc41p-3,
-                                        0x1.2f02e61d2c74bp-3};
+inline constexpr double kLogSeries[] = {
+    0x1.5555555555592p-1, 0x1.999999997ff4fp-2, 0x1.24924941dd160p-2, 0x1.c71c52183734fp-3,
+    0x1.74663c183269dp-3, 0x1.39a1fe4bffc41p-3, 0x1.2f02e61d2c74bp-3};
 
 }  // namespace kiln::math

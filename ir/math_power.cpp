@@ -34,11 +34,11 @@ Pair log2_long(Val x) {
   const Val rest = fma(-s_high, sum.low, fma(-s_high, sum.high, f));
   const Pair s = {s_high, rest / sum.high};
   const Pair z = s * s;
-  // log(m) = s (2 + z (2/3 + z (…))): the first two terms as pairs, for what follows is below 2^-11.
-  static constexpr double kSeries[] = {0x1.9999999999b2fp-2, 0x1.2492492457f32p-2,
-                                       0x1.c71c722d3f4a6p-3, 0x1.745ce9f016fb6p-3,
-                                       0x1.3b1ee9dc929d2p-3, 0x1.0f8019f46b474p-3,
-                                       0x1.0e410110f6697p-3};
+  // log(m) = s (2 + z (2/3 + z (…))): the first two terms as pairs, for what follows is below
+  // 2^-11.
+  static constexpr double kSeries[] = {
+      0x1.9999999999b2fp-2, 0x1.2492492457f32p-2, 0x1.c71c722d3f4a6p-3, 0x1.745ce9f016fb6p-3,
+      0x1.3b1ee9dc929d2p-3, 0x1.0f8019f46b474p-3, 0x1.0e410110f6697p-3};
   Pair inner = fast_two_sum(x.like(0x1.5555555555555p-1), z.high * horner(z.high, kSeries));
   inner.low = inner.low + 0x1.5555555555555p-55;
   const Pair term = z * inner;
@@ -120,8 +120,9 @@ Val pow(Val given_x, Val given_y) {
   const Val imaginary = (x < zero) & ~integer & ~extreme;
   result = select(imaginary, x.like(kNan), result);
 
+  // (Which of two NaNs x + y would give is up to the order of an addition's operands.)
   const Val unordered = (x != x) | (y != y);
-  result = select(unordered, x + y, result);
+  result = select(unordered, select(x != x, x, y), result);
   // 1 to anything and anything to 0 is 1, and so is -1 to an infinity.
   const Val unit = (x == one) | (y == zero) | ((size == one) & (abs(y) == infinity));
   return select(unit, one, result).convert(given_x.type().dtype);
@@ -130,8 +131,13 @@ Val pow(Val given_x, Val given_y) {
 Val cbrt(Val given) {
   const bool single = is_single(given);
   const Val wide = given.convert(DType::f64);
-  const Val subnormal = abs(wide) < wide.like(0x1p-1022);
-  const Val x = single ? abs(wide) : select(subnormal, abs(wide) * 0x1p54, abs(wide));
+  Val x = abs(wide);
+  Val unscale = x;
+  if (!single) {  // away from both ends of the range, by a cube
+    const Val small = x<x.like(0x1p-900), large = x> x.like(0x1p900);
+    unscale = select(small, x.like(0x1p-60), select(large, x.like(0x1p60), x.like(1)));
+    x = x * select(small, x.like(0x1p180), select(large, x.like(0x1p-180), x.like(1)));
+  }
   // A third of the exponent and mantissa's bits: within 3.2 %.
   const auto number = [&](std::uint64_t bits) { return bits_like(x, DType::ui64, bits); };
   const Val high = (x.bitcast(DType::ui64) >> number(32)).convert(DType::i32).convert(DType::f64);
@@ -147,8 +153,7 @@ Val cbrt(Val given) {
     const Pair square = two_product(root, root);
     const Pair cube = square * Pair{root, x.like(0)};
     const Val residual = (x - cube.high) - cube.low;
-    root = root + residual / (square.high * 3.0);
-    root = select(subnormal, root * 0x1p-18, root);
+    root = (root + residual / (square.high * 3.0)) * unscale;
   }
   // Zeros, infinities and NaN are their own cube roots.
   const Val own = ~(abs(wide) < wide.like(kInfinity)) | (wide == wide.like(0));

@@ -107,8 +107,16 @@ double Kernel::flops() const {
       flops += static_cast<double>(volume(expr.dims)) *
                (traits(*expr.node).transcendental ? kTranscendentalFlops : 1);
   for (const Reduction& reduction : reductions)
-    flops += static_cast<double>(volume(reduction.kept | reduction.over_set())) *
-             (reduction.is_contraction() ? 2 : 1);
+    if (!reduction.is_contraction())
+      flops += static_cast<double>(volume(reduction.kept | reduction.over_set()));
+  return flops + contraction_flops();
+}
+
+double Kernel::contraction_flops() const {
+  double flops = 0;
+  for (const Reduction& reduction : reductions)
+    if (reduction.is_contraction())
+      flops += 2 * static_cast<double>(volume(reduction.kept | reduction.over_set()));
   return flops;
 }
 

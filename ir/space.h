@@ -42,6 +42,7 @@ struct Access {
   int buffer = 0;
   std::int64_t offset = 0;
   Ints strides;  // one per dimension of the kernel
+  bool operator==(const Access&) const = default;
 };
 
 struct Expr {
@@ -100,6 +101,7 @@ struct Kernel {
   int levels() const;  // one more than the highest level
   /// Floating-point operations and bytes touched, for the cost model and for people.
   double flops() const;
+  double contraction_flops() const;  // the part of flops() that is sums of products
   std::int64_t bytes() const;
   std::string str() const;
 };

@@ -1,11 +1,16 @@
 // Handwriting-like digits, drawn by ourselves: a stand-in for MNIST on a machine with no data.
 //
-// Each digit class has several ways of writing it, each a few pen strokes through control points in
-// a unit box. An image takes one of them, moves its control points, bends, slants, scales, rotates
-// and shifts it, draws it with a pen of random width, pressure and softness, and adds stray marks,
-// gaps and noise. The amounts are chosen so that the task is not trivial: trained on 20 000 images,
-// a linear classifier stays at about 0.91, a 784-256-128-10 network reaches 0.98 (README.md of
-// tests/bench tells how that was measured).
+// Each digit class has several ways of writing it (models/digit_glyphs.h), each a few pen strokes
+// through control points in a unit box. An image takes one of them, moves its control points,
+// bends, slants, scales, rotates and shifts it, draws it with a pen of random width, pressure and
+// softness, and adds stray marks, gaps and noise.
+//
+// The amounts are chosen so that the task is not trivial. On 20 000 images and 5 000 of another
+// seed, over three pairs of seeds, PyTorch 2.13 reaches:
+//   linear 784-10, Adam or L-BFGS to convergence, best weight decay, best epoch   0.904 … 0.913
+//   784-256-128-10, relu, batch 64, Adam 1e-3   0.973 after 3 epochs, 0.983 after 4
+//   one 3x3 kernel, 676-128-64-10, the same     0.957 after 2 epochs, 0.982 after 4
+// (the lowest of the runs: single epochs later may dip by 0.02, as Adam does).
 #pragma once
 
 #include <cstdint>

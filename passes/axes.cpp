@@ -1,6 +1,7 @@
 #include "passes/axes.h"
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "ir/op.h"
@@ -133,6 +134,27 @@ bool Axes::add(const Node* node) {
   operands_[node] = std::move(operands);
   reduced_[node] = std::move(reduced);
   return !contradictory();
+}
+
+void Axes::share_reads() {
+  std::map<std::pair<const Node*, int>, std::vector<int>> first_read;
+  for (const Node* member : members_)
+    for (std::size_t i = 0; i < member->operands().size(); ++i) {
+      Value value = member->operand(static_cast<int>(i));
+      std::vector<int> axes = operands_.at(member)[i];
+      while (!result_.contains(value.node) && is_index_map(*value.node)) {
+        axes = through_view(*value.node, axes);
+        value = value.node->operand(0);
+      }
+      if (result_.contains(value.node)) continue;
+      const auto [seen, fresh] = first_read.try_emplace({value.node, value.index}, axes);
+      if (fresh) continue;
+      const std::vector<int> before = parent_;
+      const std::size_t parallel_before = parallel().size();
+      for (std::size_t axis = 0; axis < axes.size(); ++axis)
+        if (axes[axis] != kUnit && seen->second[axis] != kUnit) unify(axes[axis], seen->second[axis]);
+      if (contradictory() || parallel().size() != parallel_before) parent_ = before;
+    }
 }
 
 bool Axes::contradictory() const {

@@ -28,6 +28,10 @@ class Axes {
   /// contradict; the object is then spoilt (work on a copy).
   bool add(const Node* member);
 
+  /// Once all members are in: memory that several of them read under different dimensions is read
+  /// under the same ones where nothing contradicts it, so that one loop serves them all.
+  void share_reads();
+
   bool contains(const Node* node) const { return result_.contains(node); }
   const std::vector<const Node*>& members() const { return members_; }
   /// The dimension of each axis of a member's results (kUnit for extent 1), canonical.

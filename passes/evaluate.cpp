@@ -41,13 +41,22 @@ std::pair<loop::Affine, std::int64_t> Evaluator::address(const Place& place) con
   return {element, lane_stride};
 }
 
-Reg Evaluator::load(const Place& place) {
+const Place& Evaluator::relocated(const Place& place) const {
+  if (!place.own)
+    for (const auto& [access, there] : relocated_)
+      if (access == place.access) return there;
+  return place;
+}
+
+Reg Evaluator::load(const Place& asked) {
+  const Place& place = relocated(asked);
   const auto [element, stride] = address(place);
   return stride == 0 ? builder_.load(place.access.buffer, element, 1, 0)
                      : builder_.load(place.access.buffer, element, loop::kLanes, stride, active_);
 }
 
-void Evaluator::store(const Place& place, Reg value) {
+void Evaluator::store(const Place& asked, Reg value) {
+  const Place& place = relocated(asked);
   const auto [element, stride] = address(place);
   if (stride == 0) {
     internal_check(builder_.type(value).lanes == 1, "a point without lanes stores a scalar");

@@ -61,8 +61,11 @@ class Evaluator {
   /// Gives an expression a place in memory; once filled, eval reads it there.
   void keep(int expr, Place place) { kept_[expr] = {std::move(place), false}; }
   bool is_kept(int expr) const { return kept_.contains(expr); }
+  bool is_filled(int expr) const { return is_kept(expr) && kept_.at(expr).second; }
   void fill(int expr) { kept_.at(expr).second = true; }
   void store_kept(int expr, loop::Reg value) { store(kept_.at(expr).first, value); }
+  /// From now on this access of a buffer of the space means that place.
+  void relocate(const space::Access& access, Place place) { relocated_.emplace_back(access, std::move(place)); }
   /// Another chunk begins: nothing is filled.
   void forget_kept() {
     for (auto& [expr, kept] : kept_) kept.second = false;
@@ -86,7 +89,10 @@ class Evaluator {
   int active_ = loop::kLanes;
   std::vector<std::optional<loop::Affine>> at_;
   std::vector<std::unordered_map<int, loop::Reg>> scopes_{1};
+  const Place& relocated(const Place& place) const;
+
   std::unordered_map<int, std::pair<Place, bool>> kept_;
+  std::vector<std::pair<space::Access, Place>> relocated_;
 };
 
 }  // namespace kiln

@@ -38,15 +38,19 @@ std::span<const Pass> graph_passes(Mode mode) {
   return kUnfused;
 }
 
+std::string pass_names(Mode mode) {
+  std::string names;
+  for (const Pass& pass : graph_passes(mode))
+    names += (names.empty() ? "" : ", ") + std::string(pass.name);
+  return names;
+}
+
 std::vector<PassReport> run_passes(Function& function, const PipelineOptions& options) {
   const auto passes = graph_passes(options.mode);
   for (const std::string& name : options.disabled)
     if (std::none_of(passes.begin(), passes.end(), [&](const Pass& p) { return p.name == name; }))
-      throw Error(fmt::format("there is no pass '{}'; the passes are {}", name, [&] {
-        std::string names;
-        for (const Pass& pass : passes) names += (names.empty() ? "" : ", ") + std::string(pass.name);
-        return names;
-      }()));
+      throw Error(fmt::format("there is no pass '{}'; the passes are {}", name,
+                              pass_names(options.mode)));
   const auto size = [&] { return static_cast<int>(topological(function.results).size()); };
   verify(function);
   std::vector<PassReport> reports;

@@ -27,6 +27,8 @@ enum class Mode : std::uint8_t { unfused, fused };
 
 /// The passes in the order they run.
 std::span<const Pass> graph_passes(Mode mode);
+/// Their names, for messages.
+std::string pass_names(Mode mode);
 
 struct PassReport {
   std::string_view name;

@@ -8,6 +8,7 @@
 #include "ir/build.h"
 #include "ir/op.h"
 #include "passes/evaluate.h"
+#include "passes/staging.h"
 #include "passes/tile.h"
 
 namespace kiln {
@@ -20,6 +21,11 @@ using space::bit;
 using space::DimSet;
 using space::Expr;
 using space::has;
+
+// A short innermost loop is written out while its operations are no more than this.
+constexpr std::int64_t kUnrolledWeight = 400;
+constexpr int kPartials = 4;  // chains of a reduction in such a loop, a power of two
+constexpr std::int64_t kTranscendentalWeight = 20;  // operations of an elementary function
 
 // Work of one chunk along a vectorised parallel dimension, in points. A number of the shape alone.
 constexpr std::int64_t kChunkPoints = 4096;
@@ -104,22 +110,38 @@ class Schedule {
     for (int operand : space_.exprs[static_cast<std::size_t>(expr)].operands) reach(operand, seen);
   }
 
+  /// The parallel dimension across lanes, unless more memory lies along rows long enough to fill them.
+  /// Rows shorter than a vector are staged and walked across.
   void choose_columns() {
     std::set<int> all;
     for (std::size_t e = 0; e < space_.exprs.size(); ++e) all.insert(static_cast<int>(e));
     std::vector<int> stores;
     for (std::size_t s = 0; s < space_.stores.size(); ++s) stores.push_back(static_cast<int>(s));
-    int best = Evaluator::kNone, best_row = Evaluator::kNone;
+    int across = Evaluator::kNone, along = Evaluator::kNone;
+    double across_traffic = 0, along_traffic = 0;
     for (int d = 0; d < dim_count(); ++d) {
-      int& slot = has(parallel_, d) ? best : best_row;
-      if (slot == Evaluator::kNone || unit_traffic(d, all, stores) >= unit_traffic(slot, all, stores))
-        slot = d;
+      const double traffic = unit_traffic(d, all, stores);
+      int& slot = has(parallel_, d) ? across : along;
+      double& most = has(parallel_, d) ? across_traffic : along_traffic;
+      if (slot == Evaluator::kNone || traffic >= most) slot = d, most = traffic;
     }
-    if (best == Evaluator::kNone) return;
-    if (best_row != Evaluator::kNone &&
-        unit_traffic(best_row, all, stores) > unit_traffic(best, all, stores))
+    const bool short_rows = along != Evaluator::kNone && extent(along) < kLanes;
+    if (across != Evaluator::kNone) {
+      const bool rows = along != Evaluator::kNone && along_traffic > across_traffic;
+      if (rows && !(short_rows && extent(across) >= kLanes)) return;
+      columns_ = across;
+      if (rows) stagings_.emplace_back(eval_, across, along, false);
       return;
-    columns_ = best;
+    }
+    if (!short_rows || along_traffic == 0) return;
+    // No parallel dimension: the longest other one that the rows' memory is walked along.
+    for (int d = 0; d < dim_count(); ++d)
+      if (d != along && extent(d) >= kLanes && (across == Evaluator::kNone || extent(d) > extent(across)))
+        across = d;
+    if (across == Evaluator::kNone) return;
+    across_rows_ = across;
+    for (int d = 0; d < dim_count(); ++d)  // the same row may be walked under several names
+      if (d != across && extent(d) == extent(along)) stagings_.emplace_back(eval_, across, d, true);
   }
 
   void collect_stores() {
@@ -203,8 +225,11 @@ class Schedule {
       access.strides[static_cast<std::size_t>(columns_)] = 1;
       count = kLanes;
     }
-    for (int d = dim_count(); d-- > 0;) {
-      if (!has(inner, d)) continue;
+    std::vector<int> order;  // innermost first: what lies across lanes, then as the dimensions stand
+    if (across_rows_ != Evaluator::kNone && has(inner, across_rows_)) order.push_back(across_rows_);
+    for (int d = dim_count(); d-- > 0;)
+      if (has(inner, d) && d != across_rows_) order.push_back(d);
+    for (int d : order) {
       access.strides[static_cast<std::size_t>(d)] = count;
       count *= extent(d);
     }
@@ -305,29 +330,49 @@ class Schedule {
 
   void body() {
     eval_.forget_kept();
+    for (Staging& staging : stagings_) staging.fill();
     for (const Nest& nest : nests_) emit_nest(nest);
+    for (Staging& staging : stagings_) staging.drain();
+  }
+
+  /// A reduced dimension lies across lanes only if the lanes can be folded at the end.
+  bool may_be_vector(const Nest& nest, int d) const {
+    if (std::find(nest.over.begin(), nest.over.end(), d) == nest.over.end()) return true;
+    return std::all_of(nest.reductions.begin(), nest.reductions.end(), [&](int r) {
+      return lane_reduction(space_.reductions[static_cast<std::size_t>(r)]).has_value();
+    });
   }
 
   int choose_vector(const Nest& nest) const {
     if (columns_ != Evaluator::kNone) return columns_;
+    if (across_rows_ != Evaluator::kNone && has(nest.dims, across_rows_) && may_be_vector(nest, across_rows_))
+      return across_rows_;
     std::set<int> reached;
     for (int root : roots(nest)) reach(root, reached);
     std::vector<int> stores;
     for (int s : nest.stores)
       if (static_cast<std::size_t>(s) < space_.stores.size()) stores.push_back(s);
-    const bool lanes_fold = std::all_of(nest.reductions.begin(), nest.reductions.end(), [&](int r) {
-      return lane_reduction(space_.reductions[static_cast<std::size_t>(r)]).has_value();
-    });
     int best = Evaluator::kNone;
     for (int d = 0; d < dim_count(); ++d) {
-      if (!has(nest.dims, d)) continue;
-      const bool reduced = std::find(nest.over.begin(), nest.over.end(), d) != nest.over.end();
-      if (reduced && !lanes_fold) continue;
+      if (!has(nest.dims, d) || !may_be_vector(nest, d)) continue;
       if (best == Evaluator::kNone ||
           unit_traffic(d, reached, stores) >= unit_traffic(best, reached, stores))
         best = d;
     }
     return best;
+  }
+
+  /// About how many operations a point along dimension d takes, beside what stands still along it.
+  std::int64_t weight(const std::vector<int>& roots, int d) const {
+    std::set<int> reached;
+    for (int root : roots) reach(root, reached);
+    std::int64_t weight = 1;
+    for (int e : reached) {
+      const Expr& expr = space_.exprs[static_cast<std::size_t>(e)];
+      if (expr.kind == Expr::Kind::apply && has(expr.dims, d))
+        weight += traits(*expr.node).transcendental && !eval_.is_filled(e) ? kTranscendentalWeight : 1;
+    }
+    return weight;
   }
 
   /// Opens loops over dims[i…], the vector dimension 16 points at a time, carrying registers.
@@ -349,6 +394,8 @@ class Schedule {
     };
     const bool vector = d == eval_.vector_dim();
     const std::int64_t n = extent(d), full = vector ? n / kLanes * kLanes : n;
+    if (!vector && i + 1 == dims.size() && n * weight(roots, d) <= kUnrolledWeight)
+      return unrolled(nest, n, std::move(carried), inside);
     if (full > 0)
       carried = builder().loop(fmt::format("r{}", d), {0}, {full}, vector ? kLanes : 1, carried,
                                [&](loop::Var v, const std::vector<Reg>& now) {
@@ -356,6 +403,40 @@ class Schedule {
                                });
     if (full < n) carried = inside(full, static_cast<int>(n - full), std::move(carried));
     return carried;
+  }
+
+  /// A loop written out. Reductions run in kPartials interleaved chains, combined pairwise: one chain
+  /// would be as slow as the latency of its steps.
+  template <class Inside>
+  std::vector<Reg> unrolled(const Nest& nest, std::int64_t n, std::vector<Reg> carried, const Inside& inside) {
+    const bool splits = !carried.empty() && n >= 2 * kPartials &&
+                        std::all_of(nest.reductions.begin(), nest.reductions.end(), [&](int r) {
+                          return lane_reduction(space_.reductions[static_cast<std::size_t>(r)]).has_value();
+                        });
+    std::vector<std::vector<Reg>> chains{std::move(carried)};
+    for (int c = 1; splits && c < kPartials; ++c) {
+      std::vector<Reg> identities;
+      for (int r : nest.reductions)
+        identities.push_back(builder().splat(identity(space_.reductions[static_cast<std::size_t>(r)]),
+                                             builder().type(chains[0][identities.size()]).lanes));
+      chains.push_back(std::move(identities));
+    }
+    for (std::int64_t at = 0; at < n; ++at) {
+      auto& chain = chains[static_cast<std::size_t>(at) % chains.size()];
+      chain = inside(at, kLanes, std::move(chain));
+    }
+    while (chains.size() > 1) {
+      std::vector<std::vector<Reg>> halves;
+      for (std::size_t c = 0; c < chains.size(); c += 2) {
+        std::vector<Reg> both;
+        for (std::size_t r = 0; r < nest.reductions.size(); ++r)
+          both.push_back(eval_.combine(space_.reductions[static_cast<std::size_t>(nest.reductions[r])],
+                                       std::span(&chains[c][r], 1), std::span(&chains[c + 1][r], 1))[0]);
+        halves.push_back(std::move(both));
+      }
+      chains = std::move(halves);
+    }
+    return chains[0];
   }
 
   void emit_nest(const Nest& nest) {
@@ -417,9 +498,11 @@ class Schedule {
 
   Reg identity(const space::Reduction& reduction) {
     const Region& region = *reduction.region;
-    const Value value = build::identity(region.results[0].graph(), *simple_combiner(region),
-                                        region.parameters[0].dtype);
-    return eval_.constant(*value.node);
+    const DType dtype = region.parameters[0].dtype;
+    const Op combiner = *simple_combiner(region);
+    // -0 + x is x for every x; 0 + -0 is not -0.
+    if (combiner == Op::add && is_float(dtype)) return builder().constant({dtype, 1}, -0.0);
+    return eval_.constant(*build::identity(region.results[0].graph(), combiner, dtype).node);
   }
 
   std::vector<Reg> step(const Nest& nest, bool folds, std::vector<Reg> running) {
@@ -478,7 +561,9 @@ class Schedule {
   loop::Kernel kernel_;
   Evaluator eval_;
   DimSet parallel_ = 0;
-  int columns_ = Evaluator::kNone;  // the vectorised parallel dimension, if one is
+  int columns_ = Evaluator::kNone;      // the vectorised parallel dimension, if one is
+  int across_rows_ = Evaluator::kNone;  // without parallel dimensions: the one across short rows
+  std::vector<Staging> stagings_;       // of short rows
   std::vector<PendingStore> stores_;
   std::vector<Nest> nests_;
   std::map<std::pair<int, int>, int> result_expr_;

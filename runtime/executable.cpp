@@ -40,35 +40,46 @@ Executable::Executable(Function function, const PipelineOptions& options, const 
   report_.link_seconds = code_->times().link_ms / 1e3;
   report_.object_bytes = code_->object_bytes();
   pointers_ = static_cast<std::size_t>(plan_.program.argument_count) - plan_.constants.size();
+  frame_ = make_frame();
+}
+
+Executable::Frame Executable::make_frame() const {
+  Frame frame;
+  frame.arena = Array(Type{DType::ui8, {plan_.program.arena_bytes}});
+  frame.arguments.resize(static_cast<std::size_t>(plan_.program.argument_count));
+  for (std::size_t i = 0; i < plan_.constants.size(); ++i)  // only read
+    frame.arguments[pointers_ + i] = const_cast<std::byte*>(plan_.constants[i].bytes().data());
+  return frame;
+}
+
+void Executable::run_in(Frame& frame, std::span<void* const> pointers) const {
+  std::copy(pointers.begin(), pointers.end(), frame.arguments.begin());
+  const RuntimeTable table = settings().pool().table();
+  const FloatEnvironment environment;
+  const std::int32_t status =
+      code_->entry()(frame.arguments.data(), frame.arena.bytes().data(), &table);
+  internal_check(status == 0, "a step succeeds");
 }
 
 void Executable::run(std::span<void* const> pointers) {
   internal_check(pointers.size() == pointers_, "a step is given all its arguments and results");
+  if (!frame_taken_.test_and_set(std::memory_order_acquire)) {
+    run_in(frame_, pointers);
+    frame_taken_.clear(std::memory_order_release);
+    return;
+  }
   std::unique_ptr<Frame> frame;
   {
     const std::lock_guard lock(mutex_);
-    if (!frames_.empty()) {
-      frame = std::move(frames_.back());
-      frames_.pop_back();
+    if (!more_frames_.empty()) {
+      frame = std::move(more_frames_.back());
+      more_frames_.pop_back();
     }
   }
-  if (!frame) {
-    frame = std::make_unique<Frame>();
-    frame->arena = Array(Type{DType::ui8, {plan_.program.arena_bytes}});
-    frame->arguments.resize(static_cast<std::size_t>(plan_.program.argument_count));
-    for (std::size_t i = 0; i < plan_.constants.size(); ++i)
-      frame->arguments[pointers_ + i] = plan_.constants[i].bytes().data();
-  }
-  std::copy(pointers.begin(), pointers.end(), frame->arguments.begin());
-  const RuntimeTable table = settings().pool().table();
-  {
-    const FloatEnvironment environment;
-    const std::int32_t status =
-        code_->entry()(frame->arguments.data(), frame->arena.bytes().data(), &table);
-    internal_check(status == 0, "a step succeeds");
-  }
+  if (!frame) frame = std::make_unique<Frame>(make_frame());
+  run_in(*frame, pointers);
   const std::lock_guard lock(mutex_);
-  frames_.push_back(std::move(frame));
+  more_frames_.push_back(std::move(frame));
 }
 
 const Function& Executable::graph_stage(std::string_view stage, std::size_t outputs,

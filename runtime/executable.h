@@ -1,6 +1,7 @@
 // A function compiled: its passes run, its kernels are machine code, its step is ready to be called.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <mutex>
 #include <span>
@@ -62,8 +63,13 @@ class Executable {
     Array arena;
     std::vector<void*> arguments;
   };
+  Frame make_frame() const;
+  void run_in(Frame& frame, std::span<void* const> pointers) const;
+
+  Frame frame_;  // of the first call in flight; others, which are rare, make their own
+  std::atomic_flag frame_taken_ = ATOMIC_FLAG_INIT;
   std::mutex mutex_;
-  std::vector<std::unique_ptr<Frame>> frames_;
+  std::vector<std::unique_ptr<Frame>> more_frames_;
 };
 
 }  // namespace kiln

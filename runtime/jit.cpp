@@ -55,8 +55,7 @@ Compiled& JitCache::find(const std::vector<Type>& inputs) {
     latest_ = i;
     return *traces_[i].compiled;
   }
-  auto compiled = std::make_unique<Compiled>(Trace::run(function_, inputs, names_), settings().mode,
-                                             settings().target);
+  auto compiled = std::make_unique<Compiled>(trace(inputs), settings().mode, settings().target);
   traces_.push_back({inputs, settings().mode, settings().target, std::move(compiled)});
   latest_ = traces_.size() - 1;
   return *traces_.back().compiled;

@@ -65,6 +65,7 @@ class JitCache {
   /// The compiled trace for these input types, made now if there is none.
   Compiled& find(std::span<const Array* const> inputs);
   Compiled& find(const std::vector<Type>& inputs);
+  Traced trace(const std::vector<Type>& inputs) const { return Trace::run(function_, inputs, names_); }
   /// The one used last; throws Error when the function was never called or compiled.
   Compiled& latest();
   std::size_t size() const { return traces_.size(); }
@@ -97,8 +98,18 @@ class Jit {
     if constexpr (std::same_as<Result, Tensor>) return outputs[0];
     else return outputs;
   }
+  /// The same on a list of arrays.
+  const auto& run(std::span<const Array> inputs) {
+    arguments_.clear();
+    for (const Array& input : inputs) arguments_.push_back(&input);
+    const std::vector<Array>& outputs = cache_->find(arguments_)(arguments_);
+    if constexpr (std::same_as<Result, Tensor>) return outputs[0];
+    else return outputs;
+  }
   /// Traces and compiles for these input types without running.
   Compiled& compile(const std::vector<Type>& inputs) { return cache_->find(inputs); }
+  /// The program as traced for these input types, uncompiled.
+  Traced trace(const std::vector<Type>& inputs) const { return cache_->trace(inputs); }
   /// The trace used last.
   Compiled& latest() { return cache_->latest(); }
   /// The program of the trace used last after a stage: graph, backward, optimized, fused, loops,
@@ -109,6 +120,7 @@ class Jit {
 
  private:
   std::shared_ptr<JitCache> cache_;
+  std::vector<const Array*> arguments_;  // of `run`, kept so that a step allocates nothing
 };
 
 namespace jit_support {

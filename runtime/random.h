@@ -44,7 +44,8 @@ class Random {
   float uniform(float low, float high);
   /// From N(0, 1), by Box and Muller's transform; they come in pairs, the second is kept.
   float normal();
-  /// In [0, n), each equally likely (multiples of n that do not fit 64 bits are drawn again). n >= 1.
+  /// In [0, n), each equally likely (multiples of n that do not fit 64 bits are drawn again). n
+  /// >= 1.
   std::uint64_t below(std::uint64_t n);
   /// True with this probability.
   bool chance(float probability) { return uniform() < probability; }

@@ -12,6 +12,8 @@ namespace {
 
 constexpr auto kSpin = std::chrono::microseconds(200);
 constexpr int kSpinsPerClockRead = 64;
+constexpr int kSpinsBeforeYield = 2000;      // of the caller, while others finish their parts
+constexpr std::int64_t kPartsPerThread = 4;  // so that threads that are held up matter less
 
 void relax() {
 #if defined(__x86_64__)
@@ -23,16 +25,20 @@ constexpr unsigned kDefaultControlWord = 0x1F80;  // MXCSR: all exceptions maske
 
 }  // namespace
 
+// Writing the control word stalls the pipeline, so it is written only where it differs; the lowest six
+// bits are flags that record what happened and change nothing.
+constexpr unsigned kFlags = 0x3F;
+
 FloatEnvironment::FloatEnvironment() : saved_(kDefaultControlWord) {
 #if defined(__x86_64__)
   saved_ = _mm_getcsr();
-  _mm_setcsr(kDefaultControlWord);
+  if ((saved_ & ~kFlags) != kDefaultControlWord) _mm_setcsr(kDefaultControlWord);
 #endif
 }
 
 FloatEnvironment::~FloatEnvironment() {
 #if defined(__x86_64__)
-  _mm_setcsr(saved_);
+  if ((saved_ & ~kFlags) != kDefaultControlWord) _mm_setcsr(saved_);
 #endif
 }
 
@@ -42,40 +48,66 @@ ThreadPool::ThreadPool(int threads) {
 }
 
 ThreadPool::~ThreadPool() {
-  generation_.fetch_or(1, std::memory_order_release);
+  stop_.store(true, std::memory_order_release);
+  generation_.fetch_add(1, std::memory_order_seq_cst);
   generation_.notify_all();
   for (std::thread& worker : workers_) worker.join();
 }
 
-void ThreadPool::run_part(const Job& job, std::int64_t part) noexcept {
-  const std::int64_t begin = job.chunks * part / job.parts;
-  const std::int64_t end = job.chunks * (part + 1) / job.parts;
-  if (begin < end) job.kernel(job.buffers, begin, end);
+/// Claims and runs parts of a generation's job until none is left.
+void ThreadPool::run_parts(std::uint32_t generation) noexcept {
+  std::uint64_t claim = claims_.load(std::memory_order_acquire);
+  for (;;) {
+    KernelFn* kernel = kernel_.load(std::memory_order_relaxed);
+    void* const* buffers = buffers_.load(std::memory_order_relaxed);
+    const std::int64_t chunks = chunks_.load(std::memory_order_relaxed);
+    const std::int64_t parts = parts_.load(std::memory_order_relaxed);
+    const auto part = static_cast<std::int64_t>(claim & 0xFFFFFFFF);
+    if (claim >> 32 != generation || part >= parts) return;
+    if (!claims_.compare_exchange_weak(claim, claim + 1, std::memory_order_acq_rel,
+                                       std::memory_order_acquire))
+      continue;
+    kernel(buffers, chunks * part / parts, chunks * (part + 1) / parts);
+    finished_.fetch_add(1, std::memory_order_release);
+    claim = claims_.load(std::memory_order_acquire);
+  }
 }
 
 void ThreadPool::run(KernelFn* kernel, void* const* buffers, std::int64_t chunks,
                      std::int64_t most) noexcept {
-  const std::int64_t parts = std::min<std::int64_t>({most, threads(), chunks});
-  if (parts <= 1 || busy_.test_and_set(std::memory_order_acquire)) {
+  const std::int64_t threads_used = std::min<std::int64_t>({most, threads(), chunks});
+  if (threads_used <= 1 || busy_.test_and_set(std::memory_order_acquire)) {
     kernel(buffers, 0, chunks);
     return;
   }
-  job_ = {kernel, buffers, chunks, parts};
-  pending_.store(static_cast<std::int64_t>(workers_.size()), std::memory_order_relaxed);
+  const auto parts = static_cast<std::uint32_t>(std::min(chunks, threads_used * kPartsPerThread));
+  const std::uint32_t generation = generation_.load(std::memory_order_relaxed) + 1;
+  // No part of the old generation is unclaimed or unfinished; this one's are claimed only once
+  // claims_ says so, which publishes the rest.
+  kernel_.store(kernel, std::memory_order_relaxed);
+  buffers_.store(buffers, std::memory_order_relaxed);
+  chunks_.store(chunks, std::memory_order_relaxed);
+  parts_.store(parts, std::memory_order_relaxed);
+  finished_.store(0, std::memory_order_relaxed);
+  helpers_.store(static_cast<int>(threads_used) - 1, std::memory_order_relaxed);
+  claims_.store(std::uint64_t{generation} << 32, std::memory_order_release);
   // Sequentially consistent with a worker's count of itself as parked: one of the two sees the other.
-  generation_.fetch_add(2, std::memory_order_seq_cst);
+  generation_.store(generation, std::memory_order_seq_cst);
   if (parked_.load(std::memory_order_seq_cst) > 0) generation_.notify_all();
-  run_part(job_, 0);
-  while (pending_.load(std::memory_order_acquire) != 0) relax();
+  run_parts(generation);
+  for (int spins = 0; finished_.load(std::memory_order_acquire) != parts; ++spins) {
+    if (spins < kSpinsBeforeYield) relax();
+    else std::this_thread::yield();  // a worker may be waiting for this very processor
+  }
   busy_.clear(std::memory_order_release);
 }
 
 void ThreadPool::work(int number) noexcept {
   const FloatEnvironment environment;
-  std::uint64_t seen = 0;
+  std::uint32_t seen = 0;
   for (;;) {
     const auto idle_since = std::chrono::steady_clock::now();
-    std::uint64_t now = generation_.load(std::memory_order_acquire);
+    std::uint32_t now = generation_.load(std::memory_order_acquire);
     for (int spins = 0; now == seen; now = generation_.load(std::memory_order_acquire)) {
       relax();
       if (++spins % kSpinsPerClockRead != 0 ||
@@ -85,10 +117,9 @@ void ThreadPool::work(int number) noexcept {
       generation_.wait(seen, std::memory_order_seq_cst);
       parked_.fetch_sub(1, std::memory_order_relaxed);
     }
-    if ((now & 1) != 0) return;
+    if (stop_.load(std::memory_order_acquire)) return;
     seen = now;
-    if (number < job_.parts) run_part(job_, number);
-    pending_.fetch_sub(1, std::memory_order_release);
+    if (number <= helpers_.load(std::memory_order_relaxed)) run_parts(now);
   }
 }
 

@@ -1,9 +1,10 @@
 // The threads that share a kernel's chunks: made once, kept, parked when there is nothing to do.
 //
-// A launch is divided into as many contiguous ranges of chunks as threads take part; which thread
-// runs which chunk changes no result. Between launches workers spin for a bounded time (a step's
-// kernels follow each other within microseconds, waking a parked thread takes tens), then park, so an
-// idle process uses no CPU.
+// A launch is divided into contiguous parts of its chunks, a few for each thread that takes part;
+// threads claim parts until none is left, so one that the system holds up delays only the part it is
+// in. Which thread runs which part changes no result. Between launches workers spin for a bounded time
+// (a step's kernels follow each other within microseconds, waking a parked thread takes tens), then
+// park, so an idle process uses no CPU.
 #pragma once
 
 #include <atomic>
@@ -32,22 +33,25 @@ class ThreadPool {
   RuntimeTable table() { return {&parallel_for, nullptr, this}; }
 
  private:
-  struct Job {
-    KernelFn* kernel;
-    void* const* buffers;
-    std::int64_t chunks;
-    std::int64_t parts;
-  };
   static void parallel_for(void* context, KernelFn* kernel, void* const* buffers,
                            std::int64_t chunks, std::int64_t threads) noexcept {
     static_cast<ThreadPool*>(context)->run(kernel, buffers, chunks, threads);
   }
-  static void run_part(const Job& job, std::int64_t part) noexcept;
+  void run_parts(std::uint32_t generation) noexcept;
   void work(int number) noexcept;
 
-  Job job_{};
-  std::atomic<std::uint64_t> generation_{0};  // odd: stop; raised by 2 for each job
-  std::atomic<std::int64_t> pending_{0};      // workers that have not finished this job
+  // The job. Read by workers that may come late, so atomic; what such a worker read counts only if it
+  // then claims a part of the same generation.
+  std::atomic<KernelFn*> kernel_{nullptr};
+  std::atomic<void* const*> buffers_{nullptr};
+  std::atomic<std::int64_t> chunks_{0};
+  std::atomic<std::uint32_t> parts_{0};
+  std::atomic<std::uint64_t> claims_{0};  // generation << 32 | next part
+  std::atomic<std::uint32_t> finished_{0};
+
+  std::atomic<std::uint32_t> generation_{0};  // what workers wait for
+  std::atomic<int> helpers_{0};               // workers this job may use
+  std::atomic<bool> stop_{false};
   std::atomic<int> parked_{0};
   std::atomic_flag busy_ = ATOMIC_FLAG_INIT;
   std::vector<std::thread> workers_;

@@ -112,7 +112,8 @@ TEST_CASE("random_permutation_holds_each_number_once_and_follows_its_seed", "[ra
   const auto order = permutation(1000, 3);
   std::vector<std::int64_t> sorted = order;
   std::sort(sorted.begin(), sorted.end());
-  for (std::size_t i = 0; i < sorted.size(); ++i) REQUIRE(sorted[i] == static_cast<std::int64_t>(i));
+  for (std::size_t i = 0; i < sorted.size(); ++i)
+    REQUIRE(sorted[i] == static_cast<std::int64_t>(i));
   CHECK(order != sorted);
   CHECK(order == permutation(1000, 3));
   CHECK(order != permutation(1000, 4));

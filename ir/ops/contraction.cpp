@@ -210,18 +210,26 @@ std::vector<Type> infer_reduce(const InferContext& context) {
 
 Gradients gradient_reduce(const Node& node, Cotangents ct) {
   const auto combiner = simple_combiner(node.regions()[0]);
-  const Value x = node.operand(0);
-  const Ints kept = free_axes(x.type().rank(), {}, node.attrs<DimsAttrs>().dims);
+  if (combiner != Op::add && combiner != Op::maximum && combiner != Op::minimum)
+    return not_differentiable(node, ct);
+  const Value x = node.operand(0), initial = node.operand(1), y{&node, 0};
+  const Ints& axes = node.attrs<DimsAttrs>().dims;
+  const Ints kept = free_axes(x.type().rank(), {}, axes), all = free_axes(y.type().rank(), {}, {});
   const auto widen = [&](Value v) { return broadcast(v, x.type().dims, kept); };
-  if (combiner == Op::add) return {widen(ct[0]), Value{}};
-  if (combiner == Op::maximum || combiner == Op::minimum) {
-    // Tied extrema share the gradient equally (PyTorch's amax).
-    const Value chosen = compare(x, widen({&node, 0}), Direction::EQ);
-    const Value weight = select(chosen, like(x, 1), like(x, 0));
-    const Value share = divide(ct[0], reduce(weight, Op::add, node.attrs<DimsAttrs>().dims));
-    return {multiply(weight, widen(share)), Value{}};
-  }
-  return not_differentiable(node, ct);
+  // An initial value that is no mere identity is one more element of each result.
+  const bool counts = initial != identity(node.graph(), *combiner, x.type().dtype);
+  if (combiner == Op::add)
+    return {widen(ct[0]), counts ? reduce(ct[0], Op::add, all) : Value{}};
+  // Tied extrema share the gradient equally (PyTorch's amax).
+  const auto weight_of = [](Value element, Value extremum) {
+    return select(compare(element, extremum, Direction::EQ), like(element, 1), like(element, 0));
+  };
+  const Value weight = weight_of(x, widen(y));
+  const Value tied = reduce(weight, Op::add, axes);
+  if (!counts) return {multiply(weight, widen(divide(ct[0], tied))), Value{}};
+  const Value initial_weight = weight_of(broadcast(initial, y.type().dims, {}), y);
+  const Value share = divide(ct[0], add(tied, initial_weight));
+  return {multiply(weight, widen(share)), reduce(multiply(initial_weight, share), Op::add, all)};
 }
 
 std::vector<Array> reference_reduce(const Node& node, std::span<const Array> operands) {

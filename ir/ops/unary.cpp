@@ -192,7 +192,10 @@ constexpr std::array kRows = {
           .traits = kCostly,
           .infer = infer_float,
           .gradient = chain<[](Value, Value y) { return multiply(y, subtract(like(y, 1), y)); }>,
-          .reference = reference::float_unary<[](auto x) { return 1 / (1 + std::exp(-x)); }>,
+          .reference = reference::float_unary<[](auto x) {
+            // exp(-x) overflows long before the result, e^x, underflows.
+            return x < 0 ? std::exp(x) / (1 + std::exp(x)) : 1 / (1 + std::exp(-x));
+          }>,
           .scalar = function<[](Val x) { return math::logistic(x); }>},
     OpDef{.op = Op::negate,
           .name = "negate",

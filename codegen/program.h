@@ -1,1 +1,0 @@
-#include "ir/program.h"  // moved; forwarding until all includes follow

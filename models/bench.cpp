@@ -1,0 +1,151 @@
+#include "models/bench.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <fstream>
+
+#include <nlohmann/json.hpp>
+
+#include "models/workloads.h"
+#include "runtime/machine.h"
+
+namespace kiln {
+namespace {
+
+constexpr int kRounds = 21;                 // timed blocks of each mode
+constexpr double kBlockSeconds = 10e-3;     // of steps timed together
+constexpr double kWarmSeconds = 100e-3;     // before the first block
+
+double now() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+/// A value in the middle, and how far the middle half of the values spreads around it.
+struct Summary {
+  double median = 0, low = 0, high = 0;  // low and high: quartiles
+  explicit Summary(std::vector<double> values) {
+    std::sort(values.begin(), values.end());
+    median = values[values.size() / 2];
+    low = values[values.size() / 4];
+    high = values[values.size() * 3 / 4];
+  }
+  double spread() const { return (high - low) / median; }
+};
+
+std::string_view name_of(Mode mode) { return mode == Mode::fused ? "fused" : "unfused"; }
+
+std::string time_text(double seconds) {
+  if (seconds < 1e-3) return fmt::format("{:.2f} us", seconds * 1e6);
+  return fmt::format("{:.3f} ms", seconds * 1e3);
+}
+
+/// One workload in one mode, compiled and warm.
+class Contestant {
+ public:
+  Contestant(const Workload& workload, Mode mode) : mode_(mode), work_(workload.prepare()) {
+    std::vector<Type> types;
+    for (const Array& input : work_.inputs) {
+      types.push_back(input.type());
+      inputs_.push_back(&input);
+    }
+    const double start = now();
+    compiled_ = std::make_unique<Compiled>(Trace::run(work_.function, types), mode, settings().target);
+    compile_seconds_ = now() - start;
+    std::int64_t steps = 0;
+    const double warm = now();
+    while (now() - warm < kWarmSeconds) {
+      (*compiled_)(inputs_);
+      ++steps;
+    }
+    steps_per_block_ = std::max<std::int64_t>(1, static_cast<std::int64_t>(kBlockSeconds / kWarmSeconds *
+                                                                           static_cast<double>(steps)));
+  }
+
+  void time_block() {
+    const double start = now();
+    for (std::int64_t i = 0; i < steps_per_block_; ++i) (*compiled_)(inputs_);
+    seconds_.push_back((now() - start) / static_cast<double>(steps_per_block_));
+  }
+
+  Mode mode() const { return mode_; }
+  const std::vector<double>& seconds() const { return seconds_; }
+  double compile_seconds() const { return compile_seconds_; }
+  const StepPlan& plan() const { return compiled_->executable().plan(); }
+  /// Of products and sums of products; element-wise work is not counted.
+  double contraction_flops() const {
+    double flops = 0;
+    for (const space::Kernel& kernel : plan().spaces) flops += kernel.contraction_flops();
+    return flops;
+  }
+
+ private:
+  Mode mode_;
+  PreparedWork work_;
+  std::vector<const Array*> inputs_;
+  std::unique_ptr<Compiled> compiled_;
+  std::int64_t steps_per_block_ = 1;
+  double compile_seconds_ = 0;
+  std::vector<double> seconds_;
+};
+
+}  // namespace
+
+void bench(const BenchOptions& options) {
+  std::vector<const Workload*> chosen;
+  for (const std::string& name : options.workloads) chosen.push_back(&find_workload(name));
+  if (chosen.empty())
+    for (const Workload& workload : workloads()) chosen.push_back(&workload);
+  std::ofstream json;
+  if (!options.json.empty()) {
+    json.open(options.json);
+    if (!json) throw Error(fmt::format("{}: cannot be written", options.json));
+  }
+
+  const int threads = settings().pool().threads();
+  const double peak = measured_peak_gflops(settings().target) * threads;
+  fmt::print("{}; {} thread{}; peak {:.0f} GFLOP/s (fused multiply-adds in registers, this run)\n",
+             settings().target.cpu, threads, threads == 1 ? "" : "s", peak);
+  fmt::print("{:<24} {:<8} {:>11} {:>7} {:>9} {:>7} {:>8} {:>11} {:>9}\n", "workload", "mode", "step",
+             "spread", "GFLOP/s", "peak", "launches", "arena", "compile");
+  for (const Workload* workload : chosen) {
+    std::vector<std::unique_ptr<Contestant>> contestants;
+    for (const Mode mode : options.modes) contestants.push_back(std::make_unique<Contestant>(*workload, mode));
+    for (int round = 0; round < kRounds; ++round)
+      for (const auto& contestant : contestants) contestant->time_block();
+    for (const auto& contestant : contestants) {
+      const Summary time(contestant->seconds());
+      const double gflops = contestant->contraction_flops() / time.median / 1e9;
+      fmt::print("{:<24} {:<8} {:>11} {:>6.1f}% {:>9.1f} {:>6.1f}% {:>8} {:>11} {:>6.0f} ms\n",
+                 workload->name, name_of(contestant->mode()), time_text(time.median), 100 * time.spread(),
+                 gflops, 100 * gflops / peak, contestant->plan().program.launches.size(),
+                 contestant->plan().program.arena_bytes, 1e3 * contestant->compile_seconds());
+      if (json.is_open())
+        json << nlohmann::json{{"workload", workload->name},
+                               {"mode", name_of(contestant->mode())},
+                               {"threads", threads},
+                               {"seconds", time.median},
+                               {"spread", time.spread()},
+                               {"gflops", gflops},
+                               {"peak_share", gflops / peak},
+                               {"arena_bytes", contestant->plan().program.arena_bytes},
+                               {"compile_seconds", contestant->compile_seconds()},
+                               {"warm_seconds", nullptr}}
+                    .dump()
+             << std::endl;
+    }
+    for (std::size_t other = 1; other < contestants.size(); ++other) {
+      std::vector<double> ratios;
+      for (int round = 0; round < kRounds; ++round)
+        ratios.push_back(contestants[other]->seconds()[static_cast<std::size_t>(round)] /
+                         contestants[0]->seconds()[static_cast<std::size_t>(round)]);
+      const Summary ratio(ratios);
+      fmt::print("{:<24} {} is {:.2f}x as fast as {} (middle half of pairs {:.2f} … {:.2f})\n", "",
+                 name_of(contestants[0]->mode()), ratio.median, name_of(contestants[other]->mode()),
+                 ratio.low, ratio.high);
+    }
+    std::fflush(stdout);
+  }
+}
+
+}  // namespace kiln

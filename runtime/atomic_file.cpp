@@ -1,0 +1,105 @@
+#include "runtime/atomic_file.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <cstdio>
+#include <filesystem>
+#include <system_error>
+
+#include "ir/error.h"
+
+namespace kiln {
+namespace {
+
+std::string reason(int error) { return std::generic_category().message(error); }
+
+/// Where a chain of symbolic links ends; the end itself need not exist.
+std::string resolved(const std::string& path) {
+  std::error_code ignored;
+  const std::filesystem::path end = std::filesystem::weakly_canonical(path, ignored);
+  return ignored || end.empty() ? path : end.string();
+}
+
+/// A rename is on disk once its folder is. Some file systems cannot flush a folder (EINVAL): there
+/// is nothing better to be had from them, and the file is complete either way.
+bool flush_folder_of(const std::string& path) {
+  std::string folder = std::filesystem::path(path).parent_path().string();
+  if (folder.empty()) folder = ".";
+  const int descriptor = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (descriptor < 0) return errno == EACCES;  // writable but not readable: a drop box
+  const bool flushed = ::fsync(descriptor) == 0 || errno == EINVAL || errno == ENOTSUP;
+  const int error = errno;
+  ::close(descriptor);
+  errno = error;
+  return flushed;
+}
+
+}  // namespace
+
+AtomicFile::AtomicFile(const std::string& path) : path_(path), target_(resolved(path)) {
+  struct stat old = {};
+  const bool exists = ::stat(target_.c_str(), &old) == 0;
+  if (exists && S_ISDIR(old.st_mode)) {
+    errno = EISDIR;
+    fail("write");
+  }
+  if (exists && !S_ISREG(old.st_mode)) {  // a device: renaming over it would destroy it
+    temporary_ = target_;
+    file_ = ::open(target_.c_str(), O_WRONLY | O_CLOEXEC);
+    if (file_ < 0) fail("write");
+    return;
+  }
+
+  static std::atomic<unsigned> count = 0;
+  do {
+    temporary_ = fmt::format("{}.{}-{}.tmp", target_, ::getpid(), count++);
+    file_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+  } while (file_ < 0 && errno == EEXIST);
+  if (file_ < 0) fail("write");
+  if (exists) (void)::fchmod(file_, old.st_mode & 07777);  // a private file stays private
+}
+
+AtomicFile::~AtomicFile() {
+  if (file_ < 0) return;
+  ::close(file_);
+  if (temporary_ != target_) ::unlink(temporary_.c_str());
+}
+
+void AtomicFile::write(std::span<const std::byte> bytes) {
+  while (!bytes.empty()) {
+    const ssize_t written = ::write(file_, bytes.data(), bytes.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) fail("write");
+    bytes = bytes.subspan(static_cast<std::size_t>(written));
+  }
+}
+
+void AtomicFile::commit() {
+  internal_check(file_ >= 0, "a file is committed once");
+  if (temporary_ != target_) {
+    if (::fsync(file_) != 0) fail("flush");
+    if (std::rename(temporary_.c_str(), target_.c_str()) != 0) fail("replace");
+    // From here on the temporary name is gone; the destructor must not remove what is now there.
+    temporary_ = target_;
+    if (!flush_folder_of(target_)) fail("flush the folder of");
+  }
+  const int closed = ::close(file_);
+  file_ = -1;
+  if (closed != 0) fail("close");
+}
+
+void AtomicFile::fail(std::string_view what) const {
+  throw Error(fmt::format("cannot {} {}: {}", what, path_, reason(errno)));
+}
+
+void write_file(const std::string& path, std::string_view text) {
+  AtomicFile file(path);
+  file.write(text);
+  file.commit();
+}
+
+}  // namespace kiln

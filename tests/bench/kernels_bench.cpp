@@ -1,0 +1,38 @@
+// The kernels' benchmarks, in fused/unfused pairs: build/release/kiln_benchmarks
+#include <benchmark/benchmark.h>
+
+#include "models/workloads.h"
+
+namespace kiln {
+namespace {
+
+void run(benchmark::State& state, const Workload& workload, Mode mode) {
+  settings().set_threads(1);
+  const PreparedWork work = workload.prepare();
+  std::vector<Type> types;
+  std::vector<const Array*> inputs;
+  for (const Array& input : work.inputs) {
+    types.push_back(input.type());
+    inputs.push_back(&input);
+  }
+  Compiled compiled(Trace::run(work.function, types), mode, settings().target);
+  compiled(inputs);
+  for (auto _ : state) compiled(inputs);
+  double flops = 0;
+  for (const space::Kernel& kernel : compiled.executable().plan().spaces) flops += kernel.contraction_flops();
+  state.counters["FLOP/s"] =
+      benchmark::Counter(flops, benchmark::Counter::kIsIterationInvariantRate, benchmark::Counter::kIs1000);
+  state.counters["launches"] =
+      static_cast<double>(compiled.executable().plan().program.launches.size());
+}
+
+const bool kRegistered = [] {
+  for (const Workload& workload : workloads())
+    for (const auto& [name, mode] : {std::pair("fused", Mode::fused), std::pair("unfused", Mode::unfused)})
+      benchmark::RegisterBenchmark((workload.name + "/" + name).c_str(),
+                                   [&workload, mode = mode](benchmark::State& state) { run(state, workload, mode); });
+  return true;
+}();
+
+}  // namespace
+}  // namespace kiln

@@ -1,0 +1,26 @@
+// Random graphs: typed, well formed, of every op, with shared sub-graphs, odd shapes, several results,
+// gradients and state. A graph is a function of its seed and options alone.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "ir/graph.h"
+
+namespace kiln {
+
+struct RandomGraphOptions {
+  int steps = 24;                 // each adds a few nodes
+  std::int64_t elements = 3000;   // at most, of a value
+  bool state = true;              // arguments updated in place
+  bool gradients = true;          // of sub-graphs, by passes/autodiff
+};
+
+struct RandomGraph {
+  Function function;
+  std::vector<Array> inputs;
+};
+
+RandomGraph random_graph(std::uint64_t seed, const RandomGraphOptions& options = {});
+
+}  // namespace kiln
