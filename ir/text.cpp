@@ -1,6 +1,8 @@
 #include "ir/text.h"
 
+#include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <cstring>
 #include <set>
 
@@ -9,7 +11,8 @@
 namespace kiln {
 namespace {
 
-constexpr std::int64_t kMaxListedElements = 64;  // larger constants are printed as hex bytes
+constexpr std::int64_t kMaxListedElements = 64;  // larger constants are printed as hex bytes, except
+                                                 // booleans, whose bits MLIR would pack
 
 template <class T>
 std::string element_text(T value) {
@@ -23,7 +26,7 @@ std::string element_text(T value) {
     }
     // The shortest digits that read back as the same number, in MLIR's %e look where that is one.
     const std::string look = fmt::format("{:.6e}", value);
-    if (static_cast<T>(std::stod(look)) == value) return look;
+    if (static_cast<T>(std::strtod(look.c_str(), nullptr)) == value) return look;
     return fmt::format("{:.{}e}", value, sizeof(T) == 4 ? 8 : 16);
   } else {
     return fmt::format("{}", static_cast<std::int64_t>(value));
@@ -39,7 +42,7 @@ std::string elements_text(const Array& value, const Type& type) {
     const auto data = value.data<T>();
     if (type.count() == 0) return "";
     if (value.count() == 1) return element_text(data[0]);
-    if (value.count() > kMaxListedElements) {
+    if (value.count() > kMaxListedElements && !is_bool(value.dtype())) {
       std::string hex = "\"0x";
       for (std::byte byte : value.bytes()) hex += fmt::format("{:02X}", static_cast<unsigned>(byte));
       return hex + "\"";
@@ -54,6 +57,16 @@ std::string elements_text(const Array& value, const Type& type) {
     };
     return nest(nest, 0);
   });
+}
+
+/// What stands between the quotes of a string, in MLIR's text and in Graphviz's.
+std::string escaped(std::string_view text) {
+  std::string literal;
+  for (const char c : text) {
+    if (c == '"' || c == '\\') literal += '\\';
+    literal += c;
+  }
+  return literal;
 }
 
 std::string list(const Ints& values) { return fmt::format("[{}]", join(values, ", ")); }
@@ -73,7 +86,7 @@ class Printer {
     for (std::size_t i = 0; i < f.arguments.size(); ++i) {
       const Argument& a = f.arguments[i];
       std::string facts;
-      if (!a.name.empty()) facts += fmt::format("kiln.name = \"{}\"", a.name);
+      if (!a.name.empty()) facts += fmt::format("kiln.name = \"{}\"", escaped(a.name));
       if (a.alias >= 0)
         facts += fmt::format("{}tf.aliasing_output = {} : i32", facts.empty() ? "" : ", ", a.alias);
       arguments += fmt::format("{}%arg{}: {}{}", i == 0 ? "" : ", ", i, a.type.str(),
@@ -82,74 +95,94 @@ class Printer {
     for (std::size_t i = 0; i < f.results.size(); ++i) {
       const std::string name = i < f.result_names.size() ? f.result_names[i] : "";
       results += fmt::format("{}{}{}", i == 0 ? "" : ", ", f.results[i].type().str(),
-                             name.empty() ? "" : fmt::format(" {{kiln.name = \"{}\"}}", name));
+                             name.empty() ? "" : fmt::format(" {{kiln.name = \"{}\"}}", escaped(name)));
     }
+    scope_ = {.arguments = static_cast<int>(f.arguments.size())};
     std::string text = fmt::format("  func.func public @{}({}) -> ({}) {{\n", f.name, arguments, results);
     text += body(f.results, "    ", "return");
     text += "  }\n";
     // Called functions, and what they call in turn; each once.
-    for (std::size_t next = 0; next < calls_.size(); ++next) text += called(*calls_[next]);
+    for (std::size_t next = 0; next < calls_.size(); ++next) text += called(next);
     return text;
   }
 
  private:
-  std::string called(const Node& call) {
-    const Region& region = call.regions()[0];
-    names_.clear();
+  /// The names that may be used. Those of a region go on where those around it ended, as in MLIR: it
+  /// sees them, so it cannot take them.
+  struct Scope {
+    std::unordered_map<const Node*, std::string> names = {};
+    int next_value = 0;
+    int first_argument = 0;
+    int arguments = 0;
+  };
+  struct Call {
+    std::string symbol;
+    const Node* node;
+  };
+
+  std::string called(std::size_t number) {
+    const Call call = calls_[number];
+    const Region& region = call.node->regions()[0];
+    scope_ = {.arguments = static_cast<int>(region.parameters.size())};
     std::string arguments, results;
     for (std::size_t i = 0; i < region.parameters.size(); ++i)
       arguments += fmt::format("{}%arg{}: {}", i == 0 ? "" : ", ", i, region.parameters[i].str());
     for (std::size_t i = 0; i < region.results.size(); ++i)
       results += (i == 0 ? "" : ", ") + region.results[i].type().str();
-    const CallAttrs& attrs = call.attrs<CallAttrs>();
+    const std::string& kind = call.node->attrs<CallAttrs>().kind;
     const std::string facts =
-        attrs.kind.empty() ? ""
-                           : fmt::format(" attributes {{kiln.kernel = \"{}\"}}", attrs.kind);
-    return fmt::format("  func.func private @{}({}) -> ({}){} {{\n{}  }}\n", symbol(call), arguments,
+        kind.empty() ? "" : fmt::format(" attributes {{kiln.kernel = \"{}\"}}", kind);
+    return fmt::format("  func.func private @{}({}) -> ({}){} {{\n{}  }}\n", call.symbol, arguments,
                        results, facts, body(region.results, "    ", "return"));
   }
 
-  std::string symbol(const Node& call) const {
-    std::string name = call.attrs<CallAttrs>().name;
+  /// The function a node calls; another region under the same name gets a name of its own.
+  std::string symbol(const Node& node) {
+    std::string name = node.attrs<CallAttrs>().name;
     for (char& c : name)
       if (c == '.' || c == ' ') c = '_';
-    return call.op() == Op::composite ? name + ".impl" : name;
-  }
-
-  void note_call(const Node& node) {
-    for (const Node* known : calls_)
-      if (symbol(*known) == symbol(node)) return;
-    calls_.push_back(&node);
+    if (node.op() == Op::composite) name += ".impl";
+    for (int number = 0;; ++number) {
+      const std::string symbol = number == 0 ? name : fmt::format("{}_{}", name, number);
+      const auto known = std::find_if(calls_.begin(), calls_.end(),
+                                      [&](const Call& call) { return call.symbol == symbol; });
+      if (known == calls_.end()) {
+        calls_.push_back({symbol, &node});
+        return symbol;
+      }
+      const Region &a = known->node->regions()[0], &b = node.regions()[0];
+      if (a.parameters == b.parameters && a.results == b.results) return symbol;
+    }
   }
 
   std::string body(const std::vector<Value>& results, const std::string& indent,
                    std::string_view terminator) {
     std::string text;
-    int next = 0;
     for (const Node* node : topological(results)) {
+      std::string& name = scope_.names[node];
       if (node->op() == Op::parameter) {
-        names_[node] = fmt::format("%arg{}", node->attrs<ParameterAttrs>().index);
+        name = fmt::format("%arg{}", scope_.first_argument + node->attrs<ParameterAttrs>().index);
         continue;
       }
-      names_[node] = fmt::format("%{}", next++);
+      name = fmt::format("%{}", scope_.next_value++);
       text += indent + statement(*node, indent);
       if (options_.locations)
         for (const Location& where : node->graph().locations(node)) {
-          text += fmt::format(" loc(\"{}\":{}:{})", where.file, where.line, where.column);
+          text += fmt::format(" loc(\"{}\":{}:{})", escaped(where.file), where.line, where.column);
           break;
         }
       text += "\n";
     }
     std::string values, types;
     for (Value result : results) {
-      values += (values.empty() ? " " : ", ") + name(result);
+      values += (values.empty() ? " " : ", ") + this->name(result);
       types += (types.empty() ? " : " : ", ") + result.type().str();
     }
     return text + indent + std::string(terminator) + values + types + "\n";
   }
 
   std::string name(Value value) const {
-    const std::string base = names_.at(value.node);
+    const std::string& base = scope_.names.at(value.node);
     return value.node->types().size() > 1 ? fmt::format("{}#{}", base, value.index) : base;
   }
 
@@ -169,16 +202,14 @@ class Printer {
 
   std::string statement(const Node& node, const std::string& indent) {
     const std::string_view op = definition(node.op()).name;
-    const std::string result = node.types().size() > 1
-                                   ? fmt::format("{}:{}", names_.at(&node), node.types().size())
-                                   : names_.at(&node);
+    std::string result = scope_.names.at(&node);
+    if (node.types().size() > 1) result += fmt::format(":{}", node.types().size());
     const std::string dialect = node.op() == Op::erf ? "chlo" : "stablehlo";
     const auto line = [&](const std::string& rest) {
       return fmt::format("{} = {}.{}{}", result, dialect, op, rest);
     };
     const std::string operands = operand_names(node);
     if (traits(node).calls) {
-      note_call(node);
       if (node.op() == Op::call)
         return fmt::format("{} = call @{}({}) : {}", result, symbol(node), operands,
                            signature(node));
@@ -194,6 +225,8 @@ class Printer {
         if (node.op() == Op::select)
           return fmt::format(" {} : {}, {}", operands, node.operand(0).type().str(),
                              node.type().str());
+        if (node.op() == Op::erf)  // chlo's form
+          return fmt::format(" {} : {} -> {}", operands, node.operand(0).type().str(), node.type().str());
         bool same = true;
         for (Value operand : node.operands()) same = same && operand.type() == node.type();
         return fmt::format(" {} : {}", operands, same ? node.type().str() : signature(node));
@@ -243,21 +276,24 @@ class Printer {
         return line(fmt::format("{} applies stablehlo.{} {}", pairs, definition(*combiner).name,
                                 across));
     // The block's arguments come in pairs: (running value, element) of each input.
-    const auto outer = names_;
+    Scope outer = scope_;
+    scope_ = {{}, outer.next_value, outer.first_argument + outer.arguments,
+              static_cast<int>(2 * inputs)};
     std::string arguments;
     for (std::size_t i = 0; i < inputs; ++i)
-      arguments += fmt::format("{}(%arg{}: {}, %arg{}: {})", i == 0 ? "" : " ", i,
-                               region.parameters[i].str(), inputs + i,
+      arguments += fmt::format("{}(%arg{}: {}, %arg{}: {})", i == 0 ? "" : " ",
+                               static_cast<std::size_t>(scope_.first_argument) + i, region.parameters[i].str(),
+                               static_cast<std::size_t>(scope_.first_argument) + inputs + i,
                                region.parameters[inputs + i].str());
     const std::string inside = body(region.results, indent + "  ", "stablehlo.return");
-    names_ = outer;
+    scope_ = std::move(outer);
     return line(fmt::format("{} {}\n{} reducer{} {{\n{}{}}}", pairs, across, indent, arguments,
                             inside, indent));
   }
 
   const TextOptions options_;
-  std::unordered_map<const Node*, std::string> names_;
-  std::vector<const Node*> calls_;
+  Scope scope_;
+  std::vector<Call> calls_;
 };
 
 std::string kernel_label(const Node& call) {
@@ -289,14 +325,17 @@ std::string to_dot(const Function& function) {
       "  edge [fontname=\"Helvetica\", fontsize=8, color=\"#777777\"];\n";
   const auto order = topological(function.results);
   // Scalars and constants are drawn with each user rather than as hubs of a hundred edges.
-  const auto hidden = [](const Node* n) { return n->op() == Op::constant; };
+  const auto hidden = [&](const Node* n) {
+    return n->op() == Op::constant &&
+           std::none_of(function.results.begin(), function.results.end(), [&](Value v) { return v.node == n; });
+  };
   for (const Node* node : order) {
     if (hidden(node)) continue;
     std::string label, style;
     if (node->op() == Op::parameter) {
       const auto& argument =
           function.arguments[static_cast<std::size_t>(node->attrs<ParameterAttrs>().index)];
-      label = fmt::format("{}\\n{}", argument.name, argument.type.pretty());
+      label = fmt::format("{}\\n{}", escaped(argument.name), argument.type.pretty());
       style = "shape=ellipse, style=filled, fillcolor=\"#dbe9f6\"";
     } else if (node->op() == Op::call) {
       label = kernel_label(*node);
@@ -324,7 +363,7 @@ std::string to_dot(const Function& function) {
             : fmt::format("result {}", i);
     text += fmt::format("  r{0} [label=\"{1}\", shape=ellipse, style=filled, "
                         "fillcolor=\"#d5efd5\"];\n  n{2} -> r{0};\n",
-                        i, name, function.results[i].node->id());
+                        i, escaped(name), function.results[i].node->id());
   }
   return text + "}\n";
 }

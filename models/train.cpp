@@ -131,7 +131,7 @@ TrainResult train(const std::string& name, Model& model, const TrainOptions& opt
   for (int epoch = first_epoch; epoch < limits.epochs; ++epoch) {
     const auto start = std::chrono::steady_clock::now();
     loader.begin_epoch(epoch);
-    progress.begin_epoch(epoch + 1);
+    progress.begin_epoch(epoch);
     double total = 0;
     for (std::int64_t i = 0; i < loader.batches(); ++i) {
       const std::span<const Array> batch = loader.batch(i);

@@ -7,6 +7,7 @@
 #include "ir/build.h"
 #include "ir/op.h"
 #include "passes/axes.h"
+#include "passes/pipeline.h"
 
 namespace kiln {
 namespace {
@@ -147,7 +148,7 @@ class Fuser {
     if (points == points_before) return row <= kRowElements;
     // A reduction turns points into rows. Members that are needed elsewhere are stored row by row.
     if (points >= kFewPoints) return row <= kRowElements || streams_into(group, node);
-    return domain <= kRowElements || (group.kind == "map" && streams_into(group, node));
+    return domain <= kSerialElements || (group.kind == "map" && streams_into(group, node));
   }
 
   bool try_join(int index, const Node* node) {
@@ -190,12 +191,13 @@ class Fuser {
         if ((made_by == into || made_by == from) && !axes.contains(member_behind(operand))) return;
       }
     }
+    const std::int64_t points = axes.volume(axes.parallel());
     if (a.kind == "contract") {
       if (axes.largest_volume() != a.axes.largest_volume() ||
           axes.parallel().size() != a.axes.parallel().size())
         return;
-    } else if (axes.volume(axes.parallel()) < kFewPoints ? axes.largest_volume() > kSerialElements
-                                                         : axes.row_volume() > kRowElements) {
+    } else if (points < kFewPoints ? axes.largest_volume() > kSerialElements
+                                   : axes.row_volume() > kRowElements) {
       return;
     }
     a.axes = std::move(axes);
@@ -356,7 +358,13 @@ class Fuser {
 
 }  // namespace
 
-void fuse(Function& function) { Fuser(function, false).run(); }
-void fuse_alone(Function& function) { Fuser(function, true).run(); }
+void fuse(Function& function) {
+  inline_composites(function);
+  Fuser(function, false).run();
+}
+void fuse_alone(Function& function) {
+  inline_composites(function);
+  Fuser(function, true).run();
+}
 
 }  // namespace kiln

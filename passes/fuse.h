@@ -16,7 +16,7 @@
 // With `alone`, each computing node is a kernel of its own (the `unfused` mode): views are still
 // index maps, so that the baseline does not copy what nobody would copy.
 //
-// Requires: composites inlined.  Leaves: nothing but calls, reshapes, parameters and constants.
+// Composites that are left are inlined.  Leaves: nothing but calls, reshapes, parameters, constants.
 #pragma once
 
 #include "ir/graph.h"

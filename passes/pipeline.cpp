@@ -188,15 +188,23 @@ void dce(Function& function) {
 }
 
 void verify(const Function& function) {
+  const auto& results = function.results;
+  for (Value result : results) {
+    internal_check(&result.graph() == function.graph.get(), "a result belongs to the function's graph");
+    internal_check(result.index < static_cast<int>(result.node->types().size()), "a result exists");
+  }
   std::vector<Type> parameters;
+  std::vector<bool> aliased(results.size());
   for (const Argument& argument : function.arguments) {
     parameters.push_back(argument.type);
-    internal_check(argument.alias < static_cast<int>(function.results.size()), "an aliased result exists");
-    if (argument.alias >= 0)
-      internal_check(function.results[static_cast<std::size_t>(argument.alias)].type() == argument.type,
-                     "an aliased result has its argument's type");
+    if (argument.alias < 0) continue;
+    const auto result = static_cast<std::size_t>(argument.alias);
+    internal_check(result < results.size(), "an aliased result exists");
+    internal_check(!aliased[result], "a result is aliased to one argument");
+    internal_check(results[result].type() == argument.type, "an aliased result has its argument's type");
+    aliased[result] = true;
   }
-  verify_region(function.results, parameters);
+  verify_region(results, parameters);
 }
 
 }  // namespace kiln

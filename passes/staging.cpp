@@ -15,7 +15,7 @@ Staging::Staging(Evaluator& evaluator, int across, int along, bool whole)
     const DType dtype = space.buffers[static_cast<std::size_t>(access.buffer)].dtype;
     if (access.strides[c] != 1 || access.strides[v] <= 1 || size_of(dtype) != 4) return;
     for (std::size_t d = 0; d < space.dims.size(); ++d)
-      if (d != v && d != c && access.strides[d] != 0 && (whole || !space.dims[d].parallel)) return;
+      if (d != v && d != c && access.strides[d] != 0 && !space.dims[d].parallel) return;
     if (std::any_of(pieces_.begin(), pieces_.end(), [&](const Piece& p) { return p.outside == access; })) return;
     const std::int64_t lanes =
         whole ? (space.dims[v].extent + kLanes - 1) / kLanes * kLanes : kLanes;

@@ -1,6 +1,7 @@
 #include "passes/vectorise.h"
 
 #include <algorithm>
+#include <bit>
 #include <map>
 #include <optional>
 #include <set>
@@ -25,6 +26,10 @@ using space::has;
 // A short innermost loop is written out while its operations are no more than this.
 constexpr std::int64_t kUnrolledWeight = 400;
 constexpr int kPartials = 4;  // chains of a reduction in such a loop, a power of two
+// A block of rows: at most so many, and so many elements of one value (32 KiB of f32, the L1 cache).
+constexpr std::int64_t kBlockRows = 64;
+constexpr std::int64_t kBlockElements = 8192;
+constexpr std::int64_t kLeastBlockRows = 4;
 constexpr std::int64_t kTranscendentalWeight = 20;  // operations of an elementary function
 
 // Work of one chunk along a vectorised parallel dimension, in points. A number of the shape alone.
@@ -49,6 +54,90 @@ std::optional<loop::Opcode> lane_reduction(const space::Reduction& reduction) {
   }
 }
 
+/// How much memory traffic lies along a dimension, over some expressions and stores.
+double unit_traffic(const space::Kernel& space, int dim, const std::set<int>& exprs, const std::vector<int>& stores) {
+  double traffic = 0;
+  for (int e : exprs) {
+    const Expr& expr = space.exprs[static_cast<std::size_t>(e)];
+    if (expr.kind == Expr::Kind::load && expr.access.strides[static_cast<std::size_t>(dim)] == 1)
+      traffic += static_cast<double>(space.volume(expr.dims));
+  }
+  for (int s : stores) {
+    const space::Store& store = space.stores[static_cast<std::size_t>(s)];
+    if (store.access.strides[static_cast<std::size_t>(dim)] == 1)
+      traffic += static_cast<double>(space.volume(store.dims));
+  }
+  return traffic;
+}
+
+/// The dimension of a set that most of the kernel's memory lies along, and how much.
+struct Along {
+  int dim = Evaluator::kNone;
+  double traffic = 0;
+};
+Along most_along(const space::Kernel& space, DimSet among) {
+  std::set<int> exprs;
+  for (std::size_t e = 0; e < space.exprs.size(); ++e) exprs.insert(static_cast<int>(e));
+  std::vector<int> stores;
+  for (std::size_t s = 0; s < space.stores.size(); ++s) stores.push_back(static_cast<int>(s));
+  Along best;
+  for (std::size_t d = 0; d < space.dims.size(); ++d) {
+    if (!has(among, static_cast<int>(d))) continue;
+    const double traffic = unit_traffic(space, static_cast<int>(d), exprs, stores);
+    if (best.dim == Evaluator::kNone || traffic >= best.traffic) best = {static_cast<int>(d), traffic};
+  }
+  return best;
+}
+
+/// A kernel of rows with its last parallel dimension split in two: blocks, and the rows of a block,
+/// which are walked within each stage. Nothing where that does not apply: no reduction, memory that
+/// lies along parallel dimensions, or no block size that divides the rows.
+///   before:  dims p0=640 parallel, r1=100
+///   after:   dims p0=10 parallel, r1=64, r2=100
+std::optional<space::Kernel> split_rows(const space::Kernel& space) {
+  const DimSet parallel = space.parallel();
+  if (space.reductions.empty() || parallel == 0) return std::nullopt;
+  if (most_along(space, ~parallel).traffic <= most_along(space, parallel).traffic) return std::nullopt;
+  const int q = std::bit_width(parallel) - 1;
+  const std::int64_t n = space.dims[static_cast<std::size_t>(q)].extent;
+  std::int64_t row = 1;  // of the largest value, in elements
+  for (const Expr& expr : space.exprs) row = std::max(row, space.volume(expr.dims & ~parallel));
+  std::int64_t rows = std::min({n, kBlockRows, std::max<std::int64_t>(1, kBlockElements / row)});
+  while (rows > 1 && n % rows != 0) --rows;
+  if (rows < kLeastBlockRows) return std::nullopt;
+  for (const Expr& expr : space.exprs)
+    if (expr.kind == Expr::Kind::iota && expr.dim == q) return std::nullopt;
+
+  space::Kernel split = space;
+  split.dims[static_cast<std::size_t>(q)].extent = n / rows;
+  split.dims.insert(split.dims.begin() + q + 1, space::Dim{rows, false});
+  const auto widen = [&](DimSet set) {  // dimensions above q move up; q becomes q and q + 1
+    const DimSet low = set & (bit(q + 1) - 1), high = (set & ~(bit(q + 1) - 1)) << 1;
+    return low | high | (has(set, q) ? bit(q + 1) : 0);
+  };
+  const auto split_access = [&](space::Access& access) {
+    if (access.strides.empty()) return;
+    const std::int64_t stride = access.strides[static_cast<std::size_t>(q)];
+    access.strides[static_cast<std::size_t>(q)] = stride * rows;
+    access.strides.insert(access.strides.begin() + q + 1, stride);
+  };
+  for (Expr& expr : split.exprs) {
+    expr.dims = widen(expr.dims);
+    split_access(expr.access);
+    if (expr.dim > q) ++expr.dim;
+  }
+  for (space::Reduction& reduction : split.reductions) {
+    reduction.kept = widen(reduction.kept);
+    for (int& dim : reduction.over)
+      if (dim > q) ++dim;
+  }
+  for (space::Store& store : split.stores) {
+    store.dims = widen(store.dims);
+    split_access(store.access);
+  }
+  return split;
+}
+
 /// What is computed in one set of loops: reductions and stores of one level and domain.
 struct Nest {
   int level = 0;
@@ -68,7 +157,8 @@ struct PendingStore {
 
 class Schedule {
  public:
-  explicit Schedule(const space::Kernel& space) : space_(space), eval_(space, kernel_) {}
+  /// `blocked`: by split_rows.
+  Schedule(const space::Kernel& space, bool blocked) : space_(space), blocked_(blocked), eval_(space, kernel_) {}
 
   loop::Kernel run() {
     parallel_ = space_.parallel();
@@ -89,22 +179,6 @@ class Schedule {
 
   // ---- decisions
 
-  /// How much memory traffic lies along a dimension, over the expressions `roots` reach.
-  double unit_traffic(int dim, const std::set<int>& exprs, const std::vector<int>& stores) const {
-    double traffic = 0;
-    for (int e : exprs) {
-      const Expr& expr = space_.exprs[static_cast<std::size_t>(e)];
-      if (expr.kind == Expr::Kind::load && expr.access.strides[static_cast<std::size_t>(dim)] == 1)
-        traffic += static_cast<double>(space_.volume(expr.dims));
-    }
-    for (int s : stores) {
-      const space::Store& store = space_.stores[static_cast<std::size_t>(s)];
-      if (store.access.strides[static_cast<std::size_t>(dim)] == 1)
-        traffic += static_cast<double>(space_.volume(store.dims));
-    }
-    return traffic;
-  }
-
   void reach(int expr, std::set<int>& seen) const {
     if (!seen.insert(expr).second) return;
     for (int operand : space_.exprs[static_cast<std::size_t>(expr)].operands) reach(operand, seen);
@@ -113,35 +187,27 @@ class Schedule {
   /// The parallel dimension across lanes, unless more memory lies along rows long enough to fill them.
   /// Rows shorter than a vector are staged and walked across.
   void choose_columns() {
-    std::set<int> all;
-    for (std::size_t e = 0; e < space_.exprs.size(); ++e) all.insert(static_cast<int>(e));
-    std::vector<int> stores;
-    for (std::size_t s = 0; s < space_.stores.size(); ++s) stores.push_back(static_cast<int>(s));
-    int across = Evaluator::kNone, along = Evaluator::kNone;
-    double across_traffic = 0, along_traffic = 0;
-    for (int d = 0; d < dim_count(); ++d) {
-      const double traffic = unit_traffic(d, all, stores);
-      int& slot = has(parallel_, d) ? across : along;
-      double& most = has(parallel_, d) ? across_traffic : along_traffic;
-      if (slot == Evaluator::kNone || traffic >= most) slot = d, most = traffic;
-    }
+    const auto [best, across_traffic] = most_along(space_, parallel_);
+    const auto [along, along_traffic] = most_along(space_, ~parallel_);
     const bool short_rows = along != Evaluator::kNone && extent(along) < kLanes;
-    if (across != Evaluator::kNone) {
+    if (best != Evaluator::kNone && !blocked_) {
       const bool rows = along != Evaluator::kNone && along_traffic > across_traffic;
-      if (rows && !(short_rows && extent(across) >= kLanes)) return;
-      columns_ = across;
-      if (rows) stagings_.emplace_back(eval_, across, along, false);
+      if (rows && !(short_rows && extent(best) >= kLanes)) return;
+      columns_ = best;
+      if (rows) stagings_.emplace_back(eval_, best, along, false);
       return;
     }
     if (!short_rows || along_traffic == 0) return;
-    // No parallel dimension: the longest other one that the rows' memory is walked along.
+    // Across the longest dimension beside the rows' own.
+    int across = Evaluator::kNone;
     for (int d = 0; d < dim_count(); ++d)
-      if (d != along && extent(d) >= kLanes && (across == Evaluator::kNone || extent(d) > extent(across)))
+      if (d != along && !has(parallel_, d) && extent(d) >= kLanes &&
+          (across == Evaluator::kNone || extent(d) > extent(across)))
         across = d;
     if (across == Evaluator::kNone) return;
     across_rows_ = across;
     for (int d = 0; d < dim_count(); ++d)  // the same row may be walked under several names
-      if (d != across && extent(d) == extent(along)) stagings_.emplace_back(eval_, across, d, true);
+      if (d != across && !has(parallel_, d) && extent(d) == extent(along)) stagings_.emplace_back(eval_, across, d, true);
   }
 
   void collect_stores() {
@@ -356,7 +422,7 @@ class Schedule {
     for (int d = 0; d < dim_count(); ++d) {
       if (!has(nest.dims, d) || !may_be_vector(nest, d)) continue;
       if (best == Evaluator::kNone ||
-          unit_traffic(d, reached, stores) >= unit_traffic(best, reached, stores))
+          unit_traffic(space_, d, reached, stores) >= unit_traffic(space_, best, reached, stores))
         best = d;
     }
     return best;
@@ -396,8 +462,11 @@ class Schedule {
     const std::int64_t n = extent(d), full = vector ? n / kLanes * kLanes : n;
     if (!vector && i + 1 == dims.size() && n * weight(roots, d) <= kUnrolledWeight)
       return unrolled(nest, n, std::move(carried), inside);
-    if (full > 0)
-      carried = builder().loop(fmt::format("r{}", d), {0}, {full}, vector ? kLanes : 1, carried,
+    std::int64_t done = 0;
+    if (vector && splits(nest, carried))
+      carried = interleaved(nest, d, full, std::move(carried), inside, done);
+    if (full > done)
+      carried = builder().loop(fmt::format("r{}", d), {done}, {full}, vector ? kLanes : 1, carried,
                                [&](loop::Var v, const std::vector<Reg>& now) {
                                  return inside(Affine::of(v), kLanes, now);
                                });
@@ -405,28 +474,33 @@ class Schedule {
     return carried;
   }
 
-  /// A loop written out. Reductions run in kPartials interleaved chains, combined pairwise: one chain
-  /// would be as slow as the latency of its steps.
-  template <class Inside>
-  std::vector<Reg> unrolled(const Nest& nest, std::int64_t n, std::vector<Reg> carried, const Inside& inside) {
-    const bool splits = !carried.empty() && n >= 2 * kPartials &&
-                        std::all_of(nest.reductions.begin(), nest.reductions.end(), [&](int r) {
-                          return lane_reduction(space_.reductions[static_cast<std::size_t>(r)]).has_value();
-                        });
-    std::vector<std::vector<Reg>> chains{std::move(carried)};
-    for (int c = 1; splits && c < kPartials; ++c) {
+  using Chains = std::vector<std::vector<Reg>>;
+
+  /// Whether a loop's reductions may run in kPartials interleaved chains: one chain would be as slow as
+  /// the latency of its steps.
+  bool splits(const Nest& nest, const std::vector<Reg>& carried) const {
+    return !carried.empty() && std::all_of(nest.reductions.begin(), nest.reductions.end(), [&](int r) {
+      return lane_reduction(space_.reductions[static_cast<std::size_t>(r)]).has_value();
+    });
+  }
+
+  /// The first chain goes on from what is carried, the others start from the identity.
+  Chains start_chains(const Nest& nest, std::vector<Reg> carried) {
+    Chains chains{std::move(carried)};
+    for (int c = 1; c < kPartials; ++c) {
       std::vector<Reg> identities;
       for (int r : nest.reductions)
         identities.push_back(builder().splat(identity(space_.reductions[static_cast<std::size_t>(r)]),
                                              builder().type(chains[0][identities.size()]).lanes));
       chains.push_back(std::move(identities));
     }
-    for (std::int64_t at = 0; at < n; ++at) {
-      auto& chain = chains[static_cast<std::size_t>(at) % chains.size()];
-      chain = inside(at, kLanes, std::move(chain));
-    }
+    return chains;
+  }
+
+  /// The chains combined pairwise.
+  std::vector<Reg> join_chains(const Nest& nest, Chains chains) {
     while (chains.size() > 1) {
-      std::vector<std::vector<Reg>> halves;
+      Chains halves;
       for (std::size_t c = 0; c < chains.size(); c += 2) {
         std::vector<Reg> both;
         for (std::size_t r = 0; r < nest.reductions.size(); ++r)
@@ -437,6 +511,48 @@ class Schedule {
       chains = std::move(halves);
     }
     return chains[0];
+  }
+
+  /// A loop written out.
+  template <class Inside>
+  std::vector<Reg> unrolled(const Nest& nest, std::int64_t n, std::vector<Reg> carried, const Inside& inside) {
+    Chains chains = n >= 2 * kPartials && splits(nest, carried) ? start_chains(nest, std::move(carried))
+                                                                : Chains{std::move(carried)};
+    for (std::int64_t at = 0; at < n; ++at) {
+      auto& chain = chains[static_cast<std::size_t>(at) % chains.size()];
+      chain = inside(at, kLanes, std::move(chain));
+    }
+    return join_chains(nest, std::move(chains));
+  }
+
+  /// The rounds of kPartials vectors of a reduction along its lanes; what they cover is returned in `done`.
+  template <class Inside>
+  std::vector<Reg> interleaved(const Nest& nest, int d, std::int64_t full, std::vector<Reg> carried,
+                               const Inside& inside, std::int64_t& done) {
+    constexpr std::int64_t kRound = std::int64_t{kLanes} * kPartials;
+    done = full / kRound * kRound;
+    if (done < 2 * kRound) {
+      done = 0;
+      return carried;
+    }
+    const std::size_t width = carried.size();
+    std::vector<Reg> all;
+    for (const auto& chain : start_chains(nest, std::move(carried))) all.insert(all.end(), chain.begin(), chain.end());
+    all = builder().loop(fmt::format("r{}", d), {0}, {done}, kRound, all, [&](loop::Var v, const std::vector<Reg>& now) {
+      std::vector<Reg> next;
+      for (std::size_t c = 0; c < kPartials; ++c) {
+        const auto first = now.begin() + static_cast<std::ptrdiff_t>(c * width);
+        const auto chain = inside(Affine::of(v) + Affine(static_cast<std::int64_t>(c) * kLanes), kLanes,
+                                  std::vector<Reg>(first, first + static_cast<std::ptrdiff_t>(width)));
+        next.insert(next.end(), chain.begin(), chain.end());
+      }
+      return next;
+    });
+    Chains chains;
+    for (std::size_t c = 0; c < kPartials; ++c)
+      chains.emplace_back(all.begin() + static_cast<std::ptrdiff_t>(c * width),
+                          all.begin() + static_cast<std::ptrdiff_t>((c + 1) * width));
+    return join_chains(nest, std::move(chains));
   }
 
   void emit_nest(const Nest& nest) {
@@ -558,6 +674,7 @@ class Schedule {
   }
 
   const space::Kernel& space_;
+  const bool blocked_;
   loop::Kernel kernel_;
   Evaluator eval_;
   DimSet parallel_ = 0;
@@ -573,7 +690,8 @@ class Schedule {
 
 loop::Kernel vectorise(const space::Kernel& space, const VectorTarget& target) {
   if (is_tileable(space)) return tile(space, target);
-  return Schedule(space).run();
+  if (const auto blocks = split_rows(space)) return Schedule(*blocks, true).run();
+  return Schedule(space, false).run();
 }
 
 }  // namespace kiln

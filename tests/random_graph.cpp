@@ -26,6 +26,7 @@ class Generator {
     function_.graph = std::make_shared<Graph>();
     for (int i = 0; i < 3; ++i) palette_.push_back(pick(kExtents));
     if (chance(0.1)) palette_.push_back(pick(kLongExtents));
+    if (chance(0.03)) palette_.push_back(0);
   }
 
   RandomGraph run() {
@@ -242,6 +243,7 @@ class Generator {
         }
         break;
       default: {  // all factors anew
+        if (x.type().count() == 0) return;
         Ints factors;
         std::int64_t rest = x.type().count();
         for (std::int64_t f = 2; rest > 1; ++f)

@@ -1,8 +1,8 @@
 #include "tests/support.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
-#include <cstring>
 #include <limits>
 
 #include "frontend/trace.h"

@@ -23,6 +23,8 @@ class TempFolder {
   std::string file(std::string_view name) const { return path_ / name; }
   /// The path of a new file of this content.
   std::string file(std::string_view name, std::string_view content) const {
+    // Anew: some file systems wait for the disk when a file's content is replaced.
+    std::filesystem::remove(file(name));
     std::ofstream(file(name), std::ios::binary) << content;
     return file(name);
   }
