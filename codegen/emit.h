@@ -6,9 +6,9 @@
 #include <memory>
 #include <span>
 
-#include "ir/program.h"
 #include "codegen/target.h"
 #include "ir/loop.h"
+#include "ir/program.h"
 
 namespace llvm {
 class Function;

@@ -13,8 +13,8 @@
 #include <vector>
 
 #include "codegen/kernel_abi.h"
-#include "ir/program.h"
 #include "codegen/target.h"
+#include "ir/program.h"
 
 namespace kiln {
 

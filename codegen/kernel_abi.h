@@ -1,5 +1,5 @@
-// The one contract between generated code and the runtime. Nothing unwinds through it: callbacks are
-// noexcept, kernels nounwind, a step answers with a status.
+// The one contract between generated code and the runtime. Nothing unwinds through it: callbacks
+// are noexcept, kernels nounwind, a step answers with a status.
 #pragma once
 
 #include <cstdint>

@@ -17,7 +17,8 @@ std::vector<Tensor> grad(const Tensor& y, const std::vector<Tensor>& x,
                          Where where = Where::current());
 
 /// loss() and its gradients with respect to parameters:
-///   auto [loss, grads] = value_and_grad([&] { return cross_entropy(net(x), y); }, net.parameters());
+///   auto [loss, grads] = value_and_grad([&] { return cross_entropy(net(x), y); },
+///   net.parameters());
 template <std::invocable F>
 std::pair<Tensor, std::vector<Tensor>> value_and_grad(F&& loss,
                                                       const std::vector<Parameter>& parameters,

@@ -11,12 +11,13 @@ Module::Module(Module* parent, std::string name) : parent_(parent), path_(std::m
 Parameter Module::parameter(const std::string& name, Ints dims, Initializer initializer,
                             DType dtype) {
   const std::string path = path_.empty() ? name : path_ + "." + name;
-  const Parameter made(std::make_shared<Variable>(
-      Variable{path, Type{dtype, std::move(dims)}, initializer, true}));
+  const Parameter made(
+      std::make_shared<Variable>(Variable{path, Type{dtype, std::move(dims)}, initializer, true}));
   for (Module* module = this; module != nullptr; module = module->parent_) {
     for (const Parameter& known : module->parameters_)
       if (known.name() == path)
-        throw Error(fmt::format("two parameters are named '{}': give each module its own name", path));
+        throw Error(
+            fmt::format("two parameters are named '{}': give each module its own name", path));
     module->parameters_.push_back(made);
   }
   return made;

@@ -7,8 +7,9 @@ namespace kiln {
 void Optimizer::update(const std::vector<Parameter>& parameters,
                        const std::vector<Tensor>& gradients, Where where) {
   if (parameters.size() != gradients.size())
-    throw Error(where, fmt::format("update: expected a gradient for each of {} parameters, found {}",
-                                   parameters.size(), gradients.size()));
+    throw Error(where,
+                fmt::format("update: expected a gradient for each of {} parameters, found {}",
+                            parameters.size(), gradients.size()));
   Trace& trace = Trace::current("update", where);
   begin_step();
   for (std::size_t i = 0; i < parameters.size(); ++i)

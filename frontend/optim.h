@@ -21,7 +21,8 @@ class Optimizer {
 
  protected:
   virtual void begin_step() {}
-  virtual Tensor updated(const Parameter& parameter, const Tensor& value, const Tensor& gradient) = 0;
+  virtual Tensor updated(const Parameter& parameter, const Tensor& value,
+                         const Tensor& gradient) = 0;
   /// The variable "optimizer.name", made at first use.
   const VariablePtr& variable(const std::string& name, Type type, double initial = 0);
 
@@ -47,8 +48,8 @@ class SGD : public Optimizer {
   SGDOptions options_;
 };
 
-/// torch.optim.Adam (Kingma and Ba 2015): p -= lr m̂ / (√v̂ + eps), eps outside the root and after the
-/// bias correction.
+/// torch.optim.Adam (Kingma and Ba 2015): p -= lr m̂ / (√v̂ + eps), eps outside the root and after
+/// the bias correction.
 struct AdamOptions {
   double lr = 1e-3;
   double beta1 = 0.9;

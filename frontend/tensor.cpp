@@ -18,8 +18,8 @@ std::string described(Value value) {
 int checked_axis(const Tensor& x, std::int64_t axis, std::string_view op, Where where) {
   const int rank = x.dim();
   if (axis < -rank || axis >= rank)
-    throw Error(where, fmt::format("{}: axis {} does not exist in {}", op, axis,
-                                   described(x.value())));
+    throw Error(where,
+                fmt::format("{}: axis {} does not exist in {}", op, axis, described(x.value())));
   return static_cast<int>(axis < 0 ? axis + rank : axis);
 }
 
@@ -63,16 +63,16 @@ std::vector<Value> broadcast_together(std::string_view op, std::initializer_list
       continue;
     }
     if (tensor.dtype() != first->tensor().dtype())
-      throw Error(where, fmt::format("{}: expected operands of one element type, found {} and {}; "
-                                     "convert one with to(x, dtype)",
-                                     op, described(first->tensor().value()),
-                                     described(tensor.value())));
+      throw Error(where,
+                  fmt::format("{}: expected operands of one element type, found {} and {}; "
+                              "convert one with to(x, dtype)",
+                              op, described(first->tensor().value()), described(tensor.value())));
     const auto together = common_shape(dims, tensor.shape());
     if (!together)
-      throw Error(where, fmt::format("{}: expected shapes that broadcast together (aligned at the "
-                                     "right, extents equal or 1), found {} and {}",
-                                     op, described(first->tensor().value()),
-                                     described(tensor.value())));
+      throw Error(where,
+                  fmt::format("{}: expected shapes that broadcast together (aligned at the "
+                              "right, extents equal or 1), found {} and {}",
+                              op, described(first->tensor().value()), described(tensor.value())));
     dims = *together;
   }
   if (first == nullptr)
@@ -138,8 +138,12 @@ std::int64_t Tensor::size(int axis, Where where) const {
 }
 
 Tensor add(const Operand& a, const Operand& b, Where w) { return elementwise(Op::add, a, b, w); }
-Tensor sub(const Operand& a, const Operand& b, Where w) { return elementwise(Op::subtract, a, b, w); }
-Tensor mul(const Operand& a, const Operand& b, Where w) { return elementwise(Op::multiply, a, b, w); }
+Tensor sub(const Operand& a, const Operand& b, Where w) {
+  return elementwise(Op::subtract, a, b, w);
+}
+Tensor mul(const Operand& a, const Operand& b, Where w) {
+  return elementwise(Op::multiply, a, b, w);
+}
 Tensor div(const Operand& a, const Operand& b, Where w) {
   const DType dtype = (a.is_number() ? b : a).tensor().dtype();
   if (!is_float(dtype))
@@ -155,12 +159,24 @@ Tensor maximum(const Operand& a, const Operand& b, Where w) {
 Tensor minimum(const Operand& a, const Operand& b, Where w) {
   return elementwise(Op::minimum, a, b, w);
 }
-Tensor eq(const Operand& a, const Operand& b, Where w) { return comparison(Direction::EQ, a, b, w); }
-Tensor ne(const Operand& a, const Operand& b, Where w) { return comparison(Direction::NE, a, b, w); }
-Tensor lt(const Operand& a, const Operand& b, Where w) { return comparison(Direction::LT, a, b, w); }
-Tensor le(const Operand& a, const Operand& b, Where w) { return comparison(Direction::LE, a, b, w); }
-Tensor gt(const Operand& a, const Operand& b, Where w) { return comparison(Direction::GT, a, b, w); }
-Tensor ge(const Operand& a, const Operand& b, Where w) { return comparison(Direction::GE, a, b, w); }
+Tensor eq(const Operand& a, const Operand& b, Where w) {
+  return comparison(Direction::EQ, a, b, w);
+}
+Tensor ne(const Operand& a, const Operand& b, Where w) {
+  return comparison(Direction::NE, a, b, w);
+}
+Tensor lt(const Operand& a, const Operand& b, Where w) {
+  return comparison(Direction::LT, a, b, w);
+}
+Tensor le(const Operand& a, const Operand& b, Where w) {
+  return comparison(Direction::LE, a, b, w);
+}
+Tensor gt(const Operand& a, const Operand& b, Where w) {
+  return comparison(Direction::GT, a, b, w);
+}
+Tensor ge(const Operand& a, const Operand& b, Where w) {
+  return comparison(Direction::GE, a, b, w);
+}
 
 Tensor where(const Tensor& condition, const Operand& yes, const Operand& no, Where w) {
   if (yes.is_number() && no.is_number())
@@ -273,8 +289,8 @@ Tensor argmax(const Tensor& x, int axis, Where w) {
   const int at = checked_axis(x, axis, "argmax", w);
   const Tensor top = amax(x, {at}, true, w);
   const Tensor nan = ne(x, x, w);
-  const Tensor holds = kiln::where(ne(top, top, w), to(nan, DType::i64, w),
-                                   to(eq(x, top, w), DType::i64, w), w);
+  const Tensor holds =
+      kiln::where(ne(top, top, w), to(nan, DType::i64, w), to(eq(x, top, w), DType::i64, w), w);
   const Tensor index(build::iota(x.value().graph(), Type{DType::i64, x.shape()}, at, w));
   const double beyond = static_cast<double>(x.shape()[static_cast<std::size_t>(at)]);
   return amin(kiln::where(gt(holds, 0.0, w), index, beyond, w), {at}, false, w);
@@ -313,8 +329,8 @@ Tensor matmul(const Tensor& a, const Tensor& b, Where w) {
   Tensor product;
   if (rhs_lead.empty()) {
     // One matrix for all batches: the batch axes are rows.
-    product = Tensor(build::dot_general(lhs.value(), rhs.value(),
-                                        DotAttrs{{}, {}, {lhs.dim() - 1}, {0}}, w));
+    product = Tensor(
+        build::dot_general(lhs.value(), rhs.value(), DotAttrs{{}, {}, {lhs.dim() - 1}, {0}}, w));
   } else {
     const auto lead = common_shape(lhs_lead, rhs_lead);
     if (!lead) throw fail("batch axes that broadcast together");
@@ -334,12 +350,13 @@ Tensor matmul(const Tensor& a, const Tensor& b, Where w) {
 }
 
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, Where w) {
-  if (weight.dim() != 2 || x.dim() < 1 || x.size(-1) != weight.size(1) || x.dtype() != weight.dtype())
+  if (weight.dim() != 2 || x.dim() < 1 || x.size(-1) != weight.size(1) ||
+      x.dtype() != weight.dtype())
     throw Error(w, fmt::format("linear: expected an input [..., {}] for weight {}, found {}",
-                               weight.dim() == 2 ? weight.size(1) : -1,
-                               described(weight.value()), described(x.value())));
-  const Tensor product(build::dot_general(x.value(), weight.value(),
-                                          DotAttrs{{}, {}, {x.dim() - 1}, {1}}, w));
+                               weight.dim() == 2 ? weight.size(1) : -1, described(weight.value()),
+                               described(x.value())));
+  const Tensor product(
+      build::dot_general(x.value(), weight.value(), DotAttrs{{}, {}, {x.dim() - 1}, {1}}, w));
   return bias.value() ? add(product, bias, w) : product;
 }
 
@@ -358,25 +375,24 @@ Tensor constant(const Array& value, Where w) {
 
 Tensor one_hot(const Tensor& index, std::int64_t classes, DType dtype, Where w) {
   if (!is_integer(index.dtype()))
-    throw Error(w, fmt::format("one_hot: expected integer classes, found {}",
-                               described(index.value())));
+    throw Error(
+        w, fmt::format("one_hot: expected integer classes, found {}", described(index.value())));
   return to(is_class(index, classes, w), dtype, w);
 }
 
 Tensor stop_gradient(const Tensor& x, Where w) {
   Graph& graph = x.value().graph();
   const Value inside = graph.parameter(0, x.type());
-  return Tensor(Value{graph.make(Op::composite, {x.value()},
-                                 CallAttrs{"kiln.stop_gradient", ""}, std::nullopt,
-                                 {Region{{x.type()}, {inside}}}, w),
+  return Tensor(Value{graph.make(Op::composite, {x.value()}, CallAttrs{"kiln.stop_gradient", ""},
+                                 std::nullopt, {Region{{x.type()}, {inside}}}, w),
                       0});
 }
 
 Tensor cross_entropy(const Tensor& logits, const Tensor& target, Where w) {
   const bool indices = is_integer(target.dtype());
-  const bool fits = logits.dim() == 2 &&
-                    (indices ? target.dim() == 1 && target.size(0) == logits.size(0)
-                             : target.type() == logits.type());
+  const bool fits =
+      logits.dim() == 2 && (indices ? target.dim() == 1 && target.size(0) == logits.size(0)
+                                    : target.type() == logits.type());
   if (!fits)
     throw Error(w, fmt::format("cross_entropy: expected logits [N, C] with integer classes [N] or "
                                "probabilities [N, C], found {} and {}",
@@ -386,7 +402,9 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& target, Where w) {
   const Tensor shifted = sub(logits, stop_gradient(amax(logits, {1}, true, w), w), w);
   const Tensor log_sum = log(sum(exp(shifted, w), {1}, false, w), w);
   if (!indices)
-    return mean(neg(sum(mul(target, sub(shifted, unsqueeze(log_sum, 1, w), w), w), {1}, false, w), w), {}, false, w);
+    return mean(
+        neg(sum(mul(target, sub(shifted, unsqueeze(log_sum, 1, w), w), w), {1}, false, w), w), {},
+        false, w);
   const Tensor hit = is_class(target, logits.size(1), w);
   return mean(sub(log_sum, sum(kiln::where(hit, shifted, 0.0, w), {1}, false, w), w), {}, false, w);
 }

@@ -5,6 +5,7 @@
 // from and what was expected. Names and semantics are PyTorch's.
 #pragma once
 
+#include <concepts>
 #include <initializer_list>
 #include <optional>
 #include <source_location>
@@ -17,8 +18,8 @@ namespace kiln {
 
 using Where = std::source_location;
 
-/// A value of the graph being traced; cheap to copy. Numbers become constants of the other operand's
-/// type where they meet a tensor.
+/// A value of the graph being traced; cheap to copy. Numbers become constants of the other
+/// operand's type where they meet a tensor.
 class Tensor {
  public:
   Tensor() = default;
@@ -39,15 +40,17 @@ class Tensor {
 /// An operand that may be a plain number.
 class Operand {
  public:
-  Operand(const Tensor& tensor) : tensor_(tensor) {}  // NOLINT: either is an operand
-  Operand(double number) : number_(number) {}         // NOLINT
+  template <std::convertible_to<Tensor> T>                          // a Parameter, too
+  Operand(const T& tensor) : tensor_(tensor), is_number_(false) {}  // NOLINT: either is an operand
+  Operand(double number) : number_(number) {}                       // NOLINT
   const Tensor& tensor() const { return tensor_; }
-  bool is_number() const { return !tensor_.value(); }
+  bool is_number() const { return is_number_; }
   double number() const { return number_; }
 
  private:
   Tensor tensor_;
   double number_ = 0;
+  bool is_number_ = true;
 };
 
 // Element-wise. Operands broadcast; at least one is a tensor.
@@ -92,8 +95,9 @@ Tensor to(const Tensor& x, DType dtype, Where where = Where::current());
 
 // Operators cannot take a default argument, so the call site rides in the operand.
 struct At : Operand {
-  At(const Tensor& tensor, Where w = Where::current()) : Operand(tensor), where(w) {}  // NOLINT
-  At(double number, Where w = Where::current()) : Operand(number), where(w) {}         // NOLINT
+  template <std::convertible_to<Tensor> T>
+  At(const T& tensor, Where w = Where::current()) : Operand(tensor), where(w) {}  // NOLINT
+  At(double number, Where w = Where::current()) : Operand(number), where(w) {}    // NOLINT
   Where where;
 };
 inline Tensor operator+(const At& a, const At& b) { return add(a, b, a.where); }

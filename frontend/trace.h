@@ -22,7 +22,9 @@ struct Initializer {
 
   static Initializer constant(double value) { return {Kind::constant, value, 0}; }
   static Initializer uniform(double low, double high) { return {Kind::uniform, low, high}; }
-  static Initializer normal(double mean, double deviation) { return {Kind::normal, mean, deviation}; }
+  static Initializer normal(double mean, double deviation) {
+    return {Kind::normal, mean, deviation};
+  }
 };
 
 /// State that outlives a step: a weight, a moment of the optimiser, the step number.
@@ -56,7 +58,8 @@ class Trace {
   /// Gives the variable a new value, seen by later reads and kept after the step.
   void assign(const VariablePtr& variable, const Tensor& value, Where where = Where::current());
 
-  /// Runs `f` on arguments of these types (named "input", or by `names`) and collects what it built.
+  /// Runs `f` on arguments of these types (named "input", or by `names`) and collects what it
+  /// built.
   static Traced run(const std::function<std::vector<Tensor>(const std::vector<Tensor>&)>& f,
                     const std::vector<Type>& inputs, const std::vector<std::string>& names = {});
 

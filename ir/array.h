@@ -17,9 +17,12 @@ namespace kiln {
 /// The DType that holds a C++ type (bool is i1).
 template <class T>
 constexpr DType dtype_of() {
-  if constexpr (std::is_same_v<T, bool>) return DType::i1;
-  else if constexpr (std::is_same_v<T, float>) return DType::f32;
-  else if constexpr (std::is_same_v<T, double>) return DType::f64;
+  if constexpr (std::is_same_v<T, bool>)
+    return DType::i1;
+  else if constexpr (std::is_same_v<T, float>)
+    return DType::f32;
+  else if constexpr (std::is_same_v<T, double>)
+    return DType::f64;
   else {
     static_assert(std::is_integral_v<T>, "no DType holds this C++ type");
     constexpr int size = sizeof(T);
@@ -37,17 +40,28 @@ constexpr DType dtype_of() {
 template <class F>
 decltype(auto) visit_dtype(DType dtype, F&& f) {
   switch (dtype) {
-    case DType::i1: return f(bool{});
-    case DType::i8: return f(std::int8_t{});
-    case DType::i16: return f(std::int16_t{});
-    case DType::i32: return f(std::int32_t{});
-    case DType::i64: return f(std::int64_t{});
-    case DType::ui8: return f(std::uint8_t{});
-    case DType::ui16: return f(std::uint16_t{});
-    case DType::ui32: return f(std::uint32_t{});
-    case DType::ui64: return f(std::uint64_t{});
-    case DType::f32: return f(float{});
-    case DType::f64: return f(double{});
+    case DType::i1:
+      return f(bool{});
+    case DType::i8:
+      return f(std::int8_t{});
+    case DType::i16:
+      return f(std::int16_t{});
+    case DType::i32:
+      return f(std::int32_t{});
+    case DType::i64:
+      return f(std::int64_t{});
+    case DType::ui8:
+      return f(std::uint8_t{});
+    case DType::ui16:
+      return f(std::uint16_t{});
+    case DType::ui32:
+      return f(std::uint32_t{});
+    case DType::ui64:
+      return f(std::uint64_t{});
+    case DType::f32:
+      return f(float{});
+    case DType::f64:
+      return f(double{});
   }
   std::abort();
 }
@@ -86,7 +100,9 @@ class Array {
   const Type& type() const { return type_; }
   DType dtype() const { return type_.dtype; }
   const Ints& dims() const { return type_.dims; }
-  std::int64_t count() const { return static_cast<std::int64_t>(byte_count_) / size_of(type_.dtype); }
+  std::int64_t count() const {
+    return static_cast<std::int64_t>(byte_count_) / size_of(type_.dtype);
+  }
 
   /// The elements; throws Error when T is not what the array holds.
   template <class T>
@@ -110,7 +126,8 @@ class Array {
   Array reshaped(Ints dims) const;
   /// A copy with memory of its own.
   Array clone() const;
-  /// Element-wise conversion, as StableHLO's `convert` does it (floats to integers saturate, NaN to 0).
+  /// Element-wise conversion, as StableHLO's `convert` does it (floats to integers saturate, NaN to
+  /// 0).
   Array converted(DType dtype) const;
   /// Equal types and equal bits.
   bool same_bits(const Array& other) const;

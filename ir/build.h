@@ -35,7 +35,8 @@ inline Value convert(Value x, DType dtype, const Location& where = {}) {
 /// The value itself where it has that shape already.
 inline Value reshape(Value x, Ints dims, const Location& where = {}) {
   if (x.type().dims == dims) return x;
-  return {x.graph().make(Op::reshape, {x}, {}, Type{x.type().dtype, std::move(dims)}, {}, where), 0};
+  return {x.graph().make(Op::reshape, {x}, {}, Type{x.type().dtype, std::move(dims)}, {}, where),
+          0};
 }
 inline Value transpose(Value x, Ints permutation, const Location& where = {}) {
   return {x.graph().make(Op::transpose, {x}, DimsAttrs{std::move(permutation)}, std::nullopt, {},

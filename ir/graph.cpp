@@ -34,8 +34,9 @@ class Key {
   }
   void put(const Attrs& attrs) {
     put(static_cast<std::int64_t>(attrs.index()));
-    std::visit([&](const auto& a) { std::apply([&](const auto&... f) { (put(f), ...); }, a.fields()); },
-               attrs);
+    std::visit(
+        [&](const auto& a) { std::apply([&](const auto&... f) { (put(f), ...); }, a.fields()); },
+        attrs);
   }
   void put(Value value) {
     put(value.node);
@@ -173,8 +174,7 @@ std::vector<Value> remake(const Node* node, const std::vector<Value>& operands) 
 std::vector<Value> inline_region(const Region& region, std::span<const Value> arguments) {
   return rebuild(region.results, [&](const Node* node, const std::vector<Value>& operands) {
     if (node->op() == Op::parameter)
-      return std::vector{
-          arguments[static_cast<std::size_t>(node->attrs<ParameterAttrs>().index)]};
+      return std::vector{arguments[static_cast<std::size_t>(node->attrs<ParameterAttrs>().index)]};
     return remake(node, operands);
   });
 }

@@ -2,7 +2,8 @@
 //
 // A Graph owns nodes; `Graph::make` is the only factory: it infers and checks the result types with
 // the op's table row (ir/op.h) and gives back the node that already computes this, if there is one.
-// So common subexpressions never exist, and a node's id orders the graph: operands have smaller ids.
+// So common subexpressions never exist, and a node's id orders the graph: operands have smaller
+// ids.
 //
 // Regions (the body of a reduce, of a fused kernel) are closed: they see their parameters and
 // nothing else. A parameter is identified by its number and type alone, so equal regions are the
@@ -201,8 +202,8 @@ class Graph {
   std::unordered_map<const Node*, std::vector<Location>> locations_;
 };
 
-/// An argument of a function: `alias` is the result that takes its place when the function is a step
-/// whose state is updated in place (-1: none).
+/// An argument of a function: `alias` is the result that takes its place when the function is a
+/// step whose state is updated in place (-1: none).
 struct Argument {
   Type type;
   std::string name;
@@ -225,8 +226,8 @@ struct Function {
 /// The nodes that `results` need, operands before users (ascending id). Regions are not entered.
 std::vector<const Node*> topological(std::span<const Value> results);
 
-/// Rewrites what `results` need: `rewrite(node, new operands)` gives a node's new results, and for a
-/// node whose operands did not change is still asked. Used by every pass that rebuilds a graph.
+/// Rewrites what `results` need: `rewrite(node, new operands)` gives a node's new results, and for
+/// a node whose operands did not change is still asked. Used by every pass that rebuilds a graph.
 template <class F>
 std::vector<Value> rebuild(std::span<const Value> results, F&& rewrite) {
   std::unordered_map<const Node*, std::vector<Value>> done;

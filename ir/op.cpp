@@ -17,8 +17,8 @@ struct ShapeError {
 const OpDef& definition(Op op) {
   static const std::vector<OpDef> kTable = [] {
     std::vector<OpDef> table;
-    for (auto rows : {leaf_rows(), unary_rows(), nary_rows(), movement_rows(), contraction_rows(),
-                      call_rows()})
+    for (auto rows :
+         {leaf_rows(), unary_rows(), nary_rows(), movement_rows(), contraction_rows(), call_rows()})
       table.insert(table.end(), rows.begin(), rows.end());
     internal_check(static_cast<int>(table.size()) == kOpCount, "the op table is complete");
     return table;
@@ -95,7 +95,9 @@ Value identity(Graph& graph, Op combiner, DType dtype) {
   };
   using std::numeric_limits;
   switch (combiner) {
-    case Op::multiply: fill([]<class T>(T) { return T(1); }); break;
+    case Op::multiply:
+      fill([]<class T>(T) { return T(1); });
+      break;
     case Op::maximum:
       fill([]<class T>(T) {
         return numeric_limits<T>::has_infinity ? T(-numeric_limits<T>::infinity())
@@ -110,9 +112,12 @@ Value identity(Graph& graph, Op combiner, DType dtype) {
       break;
     case Op::and_:
       fill([]<class T>(T) {
-        if constexpr (std::is_floating_point_v<T>) return T(0);
-        else if constexpr (std::is_same_v<T, bool>) return true;
-        else return static_cast<T>(~T(0));
+        if constexpr (std::is_floating_point_v<T>)
+          return T(0);
+        else if constexpr (std::is_same_v<T, bool>)
+          return true;
+        else
+          return static_cast<T>(~T(0));
       });
       break;
     default:

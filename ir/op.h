@@ -1,8 +1,8 @@
 // The op table: one row per primitive holds all that is known of it.
 //
 // Passes ask traits, never names. A row is a constexpr OpDef with designated initialisers in its
-// family's file under ir/ops/; `complete()` is asserted there at compile time, so leaving a cell out
-// fails the build. To add an op: its enumerator in ir/graph.h, its row here, nothing else.
+// family's file under ir/ops/; `complete()` is asserted there at compile time, so leaving a cell
+// out fails the build. To add an op: its enumerator in ir/graph.h, its row here, nothing else.
 #pragma once
 
 #include <cstdint>

@@ -13,8 +13,9 @@ namespace kiln {
 struct BufferRef {
   enum class Kind : std::uint8_t { argument, arena };
   Kind kind = Kind::arena;
-  std::int64_t index = 0;   // argument number
-  std::int64_t offset = 0;  // bytes from the argument's, or the arena's, beginning; 64-byte aligned in the arena
+  std::int64_t index = 0;  // argument number
+  std::int64_t offset =
+      0;  // bytes from the argument's, or the arena's, beginning; 64-byte aligned in the arena
 };
 
 /// One call of a kernel over all its chunks.

@@ -1,5 +1,6 @@
-// Templates for the `reference` cell of element-wise rows: a scalar function over whole arrays, each
-// result rounded to its declared type. float functions run in double inside and are rounded once.
+// Templates for the `reference` cell of element-wise rows: a scalar function over whole arrays,
+// each result rounded to its declared type. float functions run in double inside and are rounded
+// once.
 #pragma once
 
 #include <cmath>

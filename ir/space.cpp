@@ -25,8 +25,10 @@ std::string access_text(const Kernel& kernel, const Access& access) {
   const auto add = [&](const std::string& term) { text += (text.empty() ? "" : " + ") + term; };
   for (std::size_t d = 0; d < access.strides.size(); ++d) {
     const std::int64_t stride = access.strides[d];
-    if (stride == 1) add(dim_name(kernel, static_cast<int>(d)));
-    else if (stride != 0) add(fmt::format("{}·{}", stride, dim_name(kernel, static_cast<int>(d))));
+    if (stride == 1)
+      add(dim_name(kernel, static_cast<int>(d)));
+    else if (stride != 0)
+      add(fmt::format("{}·{}", stride, dim_name(kernel, static_cast<int>(d))));
   }
   if (access.offset != 0 || text.empty()) add(fmt::format("{}", access.offset));
   return fmt::format("b{}[{}]", access.buffer, text);
@@ -44,13 +46,15 @@ std::string apply_text(const Expr& expr) {
 
 std::string expr_text(const Kernel& kernel, const Expr& expr) {
   switch (expr.kind) {
-    case Expr::Kind::load: return "load " + access_text(kernel, expr.access);
+    case Expr::Kind::load:
+      return "load " + access_text(kernel, expr.access);
     case Expr::Kind::constant:
       return fmt::format("constant {} {}", name_of(expr.dtype),
                          expr.node->attrs<ConstantAttrs>().value.as_double(0));
     case Expr::Kind::iota:
       return fmt::format("iota {} {}", name_of(expr.dtype), dim_name(kernel, expr.dim));
-    case Expr::Kind::apply: return apply_text(expr);
+    case Expr::Kind::apply:
+      return apply_text(expr);
     case Expr::Kind::reduced:
       return expr.result == 0 ? fmt::format("reduced #{}", expr.reduction)
                               : fmt::format("reduced #{}.{}", expr.reduction, expr.result);
@@ -61,7 +65,10 @@ std::string expr_text(const Kernel& kernel, const Expr& expr) {
 std::string reduction_text(const Kernel& kernel, const Reduction& reduction) {
   std::string inputs;
   for (int input : reduction.inputs)
-    inputs += fmt::format("{}e{}", inputs.empty() ? "" : reduction.is_contraction() ? " · " : ", ",
+    inputs += fmt::format("{}e{}",
+                          inputs.empty()               ? ""
+                          : reduction.is_contraction() ? " · "
+                                                       : ", ",
                           input);
   std::string how = "sum";
   if (!reduction.is_contraction()) {
@@ -142,8 +149,8 @@ std::string Kernel::str() const {
     text += fmt::format("  #{} = {}  level {}\n", r, reduction_text(*this, reductions[r]),
                         reductions[r].level);
   for (const Store& store : stores)
-    text += fmt::format("  store {} = e{}  level {}\n", access_text(*this, store.access), store.expr,
-                        store.level);
+    text += fmt::format("  store {} = e{}  level {}\n", access_text(*this, store.access),
+                        store.expr, store.level);
   return text;
 }
 

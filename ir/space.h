@@ -1,9 +1,9 @@
 // The iteration space: what a fused kernel computes, between graph and loops.
 //
 // A kernel is a domain of dimensions, expressions over its points, and the reductions and stores
-// made of them. Every operand is an affine map from the domain to memory, so views have vanished into
-// strides; dot_general is a reduction of products. How loops are ordered, tiled and vectorised is not
-// said here: that is passes/vectorise and passes/tile.
+// made of them. Every operand is an affine map from the domain to memory, so views have vanished
+// into strides; dot_general is a reduction of products. How loops are ordered, tiled and vectorised
+// is not said here: that is passes/vectorise and passes/tile.
 //
 //   kernel @fused_3 row  dims p0=64 parallel, r1=10
 //     buffers b0: f32[640] in, b1: f32[64] out
@@ -16,8 +16,8 @@
 //     #1 = add of e3 over r1                level 1
 //     store b1[p0] = e4                     level 2
 //
-// The level of a value is the number of reductions on the longest path below it: values of one level
-// can share loops, those of a later one must wait.
+// The level of a value is the number of reductions on the longest path below it: values of one
+// level can share loops, those of a later one must wait.
 #pragma once
 
 #include <cstdint>
@@ -49,14 +49,14 @@ struct Expr {
   enum class Kind : std::uint8_t { load, constant, iota, apply, reduced };
   Kind kind = Kind::constant;
   DType dtype = DType::f32;
-  DimSet dims = 0;           // the dimensions it varies along
+  DimSet dims = 0;  // the dimensions it varies along
   int level = 0;
-  Access access;             // load
+  Access access;               // load
   const Node* node = nullptr;  // apply: the element-wise op; constant: the splat
   std::vector<int> operands;   // apply: expressions
-  int dim = 0;               // iota
-  int reduction = 0;         // reduced: which
-  int result = 0;            // reduced: which of its results
+  int dim = 0;                 // iota
+  int reduction = 0;           // reduced: which
+  int result = 0;              // reduced: which of its results
 };
 
 /// Σ and its kin: the inputs of each point over `over`, combined by the region (its parameters: the

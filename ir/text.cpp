@@ -11,8 +11,8 @@
 namespace kiln {
 namespace {
 
-constexpr std::int64_t kMaxListedElements = 64;  // larger constants are printed as hex bytes, except
-                                                 // booleans, whose bits MLIR would pack
+constexpr std::int64_t kMaxListedElements = 64;  // larger constants are printed as hex bytes,
+                                                 // except booleans, whose bits MLIR would pack
 
 template <class T>
 std::string element_text(T value) {
@@ -44,7 +44,8 @@ std::string elements_text(const Array& value, const Type& type) {
     if (value.count() == 1) return element_text(data[0]);
     if (value.count() > kMaxListedElements && !is_bool(value.dtype())) {
       std::string hex = "\"0x";
-      for (std::byte byte : value.bytes()) hex += fmt::format("{:02X}", static_cast<unsigned>(byte));
+      for (std::byte byte : value.bytes())
+        hex += fmt::format("{:02X}", static_cast<unsigned>(byte));
       return hex + "\"";
     }
     std::size_t next = 0;
@@ -94,11 +95,13 @@ class Printer {
     }
     for (std::size_t i = 0; i < f.results.size(); ++i) {
       const std::string name = i < f.result_names.size() ? f.result_names[i] : "";
-      results += fmt::format("{}{}{}", i == 0 ? "" : ", ", f.results[i].type().str(),
-                             name.empty() ? "" : fmt::format(" {{kiln.name = \"{}\"}}", escaped(name)));
+      results +=
+          fmt::format("{}{}{}", i == 0 ? "" : ", ", f.results[i].type().str(),
+                      name.empty() ? "" : fmt::format(" {{kiln.name = \"{}\"}}", escaped(name)));
     }
     scope_ = {.arguments = static_cast<int>(f.arguments.size())};
-    std::string text = fmt::format("  func.func public @{}({}) -> ({}) {{\n", f.name, arguments, results);
+    std::string text =
+        fmt::format("  func.func public @{}({}) -> ({}) {{\n", f.name, arguments, results);
     text += body(f.results, "    ", "return");
     text += "  }\n";
     // Called functions, and what they call in turn; each once.
@@ -107,8 +110,8 @@ class Printer {
   }
 
  private:
-  /// The names that may be used. Those of a region go on where those around it ended, as in MLIR: it
-  /// sees them, so it cannot take them.
+  /// The names that may be used. Those of a region go on where those around it ended, as in MLIR:
+  /// it sees them, so it cannot take them.
   struct Scope {
     std::unordered_map<const Node*, std::string> names = {};
     int next_value = 0;
@@ -226,7 +229,8 @@ class Printer {
           return fmt::format(" {} : {}, {}", operands, node.operand(0).type().str(),
                              node.type().str());
         if (node.op() == Op::erf)  // chlo's form
-          return fmt::format(" {} : {} -> {}", operands, node.operand(0).type().str(), node.type().str());
+          return fmt::format(" {} : {} -> {}", operands, node.operand(0).type().str(),
+                             node.type().str());
         bool same = true;
         for (Value operand : node.operands()) same = same && operand.type() == node.type();
         return fmt::format(" {} : {}", operands, same ? node.type().str() : signature(node));
@@ -248,9 +252,9 @@ class Printer {
       }
       std::string operator()(const DotAttrs& a) const {
         const std::string batch =
-            a.lhs_batch.empty() ? ""
-                                : fmt::format(", batching_dims = {} x {}", list(a.lhs_batch),
-                                              list(a.rhs_batch));
+            a.lhs_batch.empty()
+                ? ""
+                : fmt::format(", batching_dims = {} x {}", list(a.lhs_batch), list(a.rhs_batch));
         return fmt::format(" {}{}, contracting_dims = {} x {} : {}", operands, batch,
                            list(a.lhs_contracting), list(a.rhs_contracting), signature(node));
       }
@@ -267,22 +271,22 @@ class Printer {
       pairs += fmt::format("{}({} init: {})", i == 0 ? "" : ", ",
                            name(node.operand(static_cast<int>(i))),
                            name(node.operand(static_cast<int>(inputs + i))));
-    const std::string across =
-        fmt::format("across dimensions = {} : {}", list(node.attrs<DimsAttrs>().dims),
-                    signature(node));
+    const std::string across = fmt::format("across dimensions = {} : {}",
+                                           list(node.attrs<DimsAttrs>().dims), signature(node));
     const Region& region = node.regions()[0];
     if (inputs == 1)
       if (const auto combiner = simple_combiner(region))
-        return line(fmt::format("{} applies stablehlo.{} {}", pairs, definition(*combiner).name,
-                                across));
+        return line(
+            fmt::format("{} applies stablehlo.{} {}", pairs, definition(*combiner).name, across));
     // The block's arguments come in pairs: (running value, element) of each input.
     Scope outer = scope_;
-    scope_ = {{}, outer.next_value, outer.first_argument + outer.arguments,
-              static_cast<int>(2 * inputs)};
+    scope_ = {
+        {}, outer.next_value, outer.first_argument + outer.arguments, static_cast<int>(2 * inputs)};
     std::string arguments;
     for (std::size_t i = 0; i < inputs; ++i)
       arguments += fmt::format("{}(%arg{}: {}, %arg{}: {})", i == 0 ? "" : " ",
-                               static_cast<std::size_t>(scope_.first_argument) + i, region.parameters[i].str(),
+                               static_cast<std::size_t>(scope_.first_argument) + i,
+                               region.parameters[i].str(),
                                static_cast<std::size_t>(scope_.first_argument) + inputs + i,
                                region.parameters[inputs + i].str());
     const std::string inside = body(region.results, indent + "  ", "stablehlo.return");
@@ -326,8 +330,8 @@ std::string to_dot(const Function& function) {
   const auto order = topological(function.results);
   // Scalars and constants are drawn with each user rather than as hubs of a hundred edges.
   const auto hidden = [&](const Node* n) {
-    return n->op() == Op::constant &&
-           std::none_of(function.results.begin(), function.results.end(), [&](Value v) { return v.node == n; });
+    return n->op() == Op::constant && std::none_of(function.results.begin(), function.results.end(),
+                                                   [&](Value v) { return v.node == n; });
   };
   for (const Node* node : order) {
     if (hidden(node)) continue;
@@ -342,10 +346,9 @@ std::string to_dot(const Function& function) {
       style = "shape=box, style=\"filled,rounded\", fillcolor=\"#fde6c8\"";
     } else {
       label = fmt::format("{}\\n{}", definition(node->op()).name, node->type().pretty());
-      style = traits(*node).view ? "shape=box, style=filled, fillcolor=\"#eeeeee\""
-              : traits(*node).contraction
-                  ? "shape=box, style=filled, fillcolor=\"#f6c9c9\""
-                  : "shape=box, style=filled, fillcolor=\"#ffffff\"";
+      style = traits(*node).view          ? "shape=box, style=filled, fillcolor=\"#eeeeee\""
+              : traits(*node).contraction ? "shape=box, style=filled, fillcolor=\"#f6c9c9\""
+                                          : "shape=box, style=filled, fillcolor=\"#ffffff\"";
     }
     text += fmt::format("  n{} [label=\"{}\", {}];\n", node->id(), label, style);
     std::set<std::pair<int, int>> drawn;
@@ -357,13 +360,13 @@ std::string to_dot(const Function& function) {
     }
   }
   for (std::size_t i = 0; i < function.results.size(); ++i) {
-    const std::string name =
-        i < function.result_names.size() && !function.result_names[i].empty()
-            ? function.result_names[i]
-            : fmt::format("result {}", i);
-    text += fmt::format("  r{0} [label=\"{1}\", shape=ellipse, style=filled, "
-                        "fillcolor=\"#d5efd5\"];\n  n{2} -> r{0};\n",
-                        i, escaped(name), function.results[i].node->id());
+    const std::string name = i < function.result_names.size() && !function.result_names[i].empty()
+                                 ? function.result_names[i]
+                                 : fmt::format("result {}", i);
+    text += fmt::format(
+        "  r{0} [label=\"{1}\", shape=ellipse, style=filled, "
+        "fillcolor=\"#d5efd5\"];\n  n{2} -> r{0};\n",
+        i, escaped(name), function.results[i].node->id());
   }
   return text + "}\n";
 }

@@ -2,8 +2,8 @@
 //
 //   func.func public @main(%arg0: tensor<64x10xf32> {kiln.name = "x"}) -> (tensor<64xf32>) {
 //     %0 = stablehlo.constant dense<0.000000e+00> : tensor<f32>
-//     %1 = stablehlo.reduce(%arg0 init: %0) applies stablehlo.add across dimensions = [1] : (tensor<64x10xf32>, tensor<f32>) -> tensor<64xf32>
-//     return %1 : tensor<64xf32>
+//     %1 = stablehlo.reduce(%arg0 init: %0) applies stablehlo.add across dimensions = [1] :
+//     (tensor<64x10xf32>, tensor<f32>) -> tensor<64xf32> return %1 : tensor<64xf32>
 //   }
 //
 // kiln's own facts are `kiln.*` attributes; state updated in place is `tf.aliasing_output` on the

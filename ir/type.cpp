@@ -33,9 +33,10 @@ std::string_view name_of(DType dtype) { return kInfo[static_cast<std::size_t>(dt
 DType dtype_named(std::string_view name) {
   for (std::size_t i = 0; i < kInfo.size(); ++i)
     if (kInfo[i].name == name) return static_cast<DType>(i);
-  throw Error(fmt::format("unknown element type '{}': expected one of i1, i8…i64, ui8…ui64, f32, "
-                          "f64",
-                          name));
+  throw Error(
+      fmt::format("unknown element type '{}': expected one of i1, i8…i64, ui8…ui64, f32, "
+                  "f64",
+                  name));
 }
 
 std::string join(std::span<const std::int64_t> values, std::string_view separator) {
@@ -48,9 +49,10 @@ std::int64_t element_count(std::span<const std::int64_t> dims) {
   std::int64_t count = 1;
   for (std::int64_t extent : dims) {
     if (extent < 0 || extent > kMaxElements / count)
-      throw Error(fmt::format("shape [{}] is impossible: extents must be >= 0 and their product at "
-                              "most 2^48",
-                              join(dims, ", ")));
+      throw Error(
+          fmt::format("shape [{}] is impossible: extents must be >= 0 and their product at "
+                      "most 2^48",
+                      join(dims, ", ")));
     count *= extent;
   }
   return count;
@@ -72,8 +74,6 @@ std::string Type::str() const {
   return text + std::string(name_of(dtype)) + ">";
 }
 
-std::string Type::pretty() const {
-  return fmt::format("{}[{}]", name_of(dtype), join(dims, ", "));
-}
+std::string Type::pretty() const { return fmt::format("{}[{}]", name_of(dtype), join(dims, ", ")); }
 
 }  // namespace kiln

@@ -13,9 +13,9 @@
 namespace kiln {
 namespace {
 
-constexpr int kRounds = 21;                 // timed blocks of each mode
-constexpr double kBlockSeconds = 10e-3;     // of steps timed together
-constexpr double kWarmSeconds = 100e-3;     // before the first block
+constexpr int kRounds = 21;              // timed blocks of each mode
+constexpr double kBlockSeconds = 10e-3;  // of steps timed together
+constexpr double kWarmSeconds = 100e-3;  // before the first block
 
 double now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
@@ -50,7 +50,8 @@ class Contestant {
       inputs_.push_back(&input);
     }
     const double start = now();
-    compiled_ = std::make_unique<Compiled>(Trace::run(work_.function, types), mode, settings().target);
+    compiled_ =
+        std::make_unique<Compiled>(Trace::run(work_.function, types), mode, settings().target);
     compile_seconds_ = now() - start;
     std::int64_t steps = 0;
     const double warm = now();
@@ -58,8 +59,8 @@ class Contestant {
       (*compiled_)(inputs_);
       ++steps;
     }
-    steps_per_block_ = std::max<std::int64_t>(1, static_cast<std::int64_t>(kBlockSeconds / kWarmSeconds *
-                                                                           static_cast<double>(steps)));
+    steps_per_block_ = std::max<std::int64_t>(
+        1, static_cast<std::int64_t>(kBlockSeconds / kWarmSeconds * static_cast<double>(steps)));
   }
 
   void time_block() {
@@ -106,20 +107,22 @@ void bench(const BenchOptions& options) {
   const double peak = measured_peak_gflops(settings().target) * threads;
   fmt::print("{}; {} thread{}; peak {:.0f} GFLOP/s (fused multiply-adds in registers, this run)\n",
              settings().target.cpu, threads, threads == 1 ? "" : "s", peak);
-  fmt::print("{:<24} {:<8} {:>11} {:>7} {:>9} {:>7} {:>8} {:>11} {:>9}\n", "workload", "mode", "step",
-             "spread", "GFLOP/s", "peak", "launches", "arena", "compile");
+  fmt::print("{:<24} {:<8} {:>11} {:>7} {:>9} {:>7} {:>8} {:>11} {:>9}\n", "workload", "mode",
+             "step", "spread", "GFLOP/s", "peak", "launches", "arena", "compile");
   for (const Workload* workload : chosen) {
     std::vector<std::unique_ptr<Contestant>> contestants;
-    for (const Mode mode : options.modes) contestants.push_back(std::make_unique<Contestant>(*workload, mode));
+    for (const Mode mode : options.modes)
+      contestants.push_back(std::make_unique<Contestant>(*workload, mode));
     for (int round = 0; round < kRounds; ++round)
       for (const auto& contestant : contestants) contestant->time_block();
     for (const auto& contestant : contestants) {
       const Summary time(contestant->seconds());
       const double gflops = contestant->contraction_flops() / time.median / 1e9;
       fmt::print("{:<24} {:<8} {:>11} {:>6.1f}% {:>9.1f} {:>6.1f}% {:>8} {:>11} {:>6.0f} ms\n",
-                 workload->name, name_of(contestant->mode()), time_text(time.median), 100 * time.spread(),
-                 gflops, 100 * gflops / peak, contestant->plan().program.launches.size(),
-                 contestant->plan().program.arena_bytes, 1e3 * contestant->compile_seconds());
+                 workload->name, name_of(contestant->mode()), time_text(time.median),
+                 100 * time.spread(), gflops, 100 * gflops / peak,
+                 contestant->plan().program.launches.size(), contestant->plan().program.arena_bytes,
+                 1e3 * contestant->compile_seconds());
       if (json.is_open())
         json << nlohmann::json{{"workload", workload->name},
                                {"mode", name_of(contestant->mode())},

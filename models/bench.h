@@ -14,9 +14,9 @@ struct BenchOptions {
   std::string json;
 };
 
-/// Times each workload in each mode, the modes alternating, and prints a table: median step time, its
-/// spread, arithmetic rate and its share of this machine's peak, arena, compile time; where two modes
-/// are timed, the median of the pairwise ratios.
+/// Times each workload in each mode, the modes alternating, and prints a table: median step time,
+/// its spread, arithmetic rate and its share of this machine's peak, arena, compile time; where two
+/// modes are timed, the median of the pairwise ratios.
 void bench(const BenchOptions& options);
 
 }  // namespace kiln

@@ -54,11 +54,13 @@ void dump(const DumpOptions& options) {
     PipelineOptions passes;
     passes.after = [&](std::string_view pass, const Function& f) {
       if (pass == options.after)
-        text = options.format == "text" ? to_text(f, {options.locations}) : render_graph(f, options.format);
+        text = options.format == "text" ? to_text(f, {options.locations})
+                                        : render_graph(f, options.format);
     };
     run_passes(function, passes);
     if (text.empty())
-      throw Error(fmt::format("--after: there is no pass '{}'; the passes are {}", options.after, pass_names(passes.mode)));
+      throw Error(fmt::format("--after: there is no pass '{}'; the passes are {}", options.after,
+                              pass_names(passes.mode)));
     std::fwrite(text.data(), 1, text.size(), stdout);
     return;
   }
@@ -75,8 +77,10 @@ struct Common {
   std::string target;
 
   void add_to(CLI::App& app) {
-    app.add_option("--threads", threads, "threads a step may use (default: KILN_THREADS, or all processors)");
-    app.add_option("--target", target, "processor to make code for: native, x86-64-v3, x86-64-v4, …");
+    app.add_option("--threads", threads,
+                   "threads a step may use (default: KILN_THREADS, or all processors)");
+    app.add_option("--target", target,
+                   "processor to make code for: native, x86-64-v3, x86-64-v4, …");
   }
   void apply() const {
     if (threads != 0) settings().set_threads(threads);
@@ -88,15 +92,20 @@ std::vector<Mode> parse_modes(const std::string& list) {
   std::vector<Mode> modes;
   std::stringstream stream(list);
   for (std::string name; std::getline(stream, name, ',');) {
-    if (name == "fused") modes.push_back(Mode::fused);
-    else if (name == "unfused") modes.push_back(Mode::unfused);
-    else throw Error(fmt::format("--mode: expected fused or unfused (or both, with a comma), found '{}'", name));
+    if (name == "fused")
+      modes.push_back(Mode::fused);
+    else if (name == "unfused")
+      modes.push_back(Mode::unfused);
+    else
+      throw Error(fmt::format(
+          "--mode: expected fused or unfused (or both, with a comma), found '{}'", name));
   }
   return modes;
 }
 
 int run(int argc, char** argv, const std::string& version) {
-  CLI::App app{"kiln compiles models written in C++ into one fused function of machine code.", "kiln"};
+  CLI::App app{"kiln compiles models written in C++ into one fused function of machine code.",
+               "kiln"};
   app.set_version_flag("--version", "kiln " + version);
   app.footer(kExamples);
   app.require_subcommand(1);
@@ -119,7 +128,8 @@ int run(int argc, char** argv, const std::string& version) {
   train_command->add_option("--plot", training.plot, "folder for the learning curve");
   train_command->add_option("--json", training.json, "file for one JSON object an epoch");
   train_command->add_flag("--quiet", training.quiet, "print nothing but errors");
-  train_command->add_flag("--verbose", training.verbose, "print what compiling cost, phase by phase");
+  train_command->add_flag("--verbose", training.verbose,
+                          "print what compiling cost, phase by phase");
   common.add_to(*train_command);
   train_command->callback([&] {
     const ModelEntry entry = find_model(model);
@@ -128,7 +138,8 @@ int run(int argc, char** argv, const std::string& version) {
   });
 
   TrainOptions evaluation;
-  CLI::App* eval_command = app.add_subcommand("eval", "a trained model's metric on its validation data");
+  CLI::App* eval_command =
+      app.add_subcommand("eval", "a trained model's metric on its validation data");
   eval_command->add_option("model", model, "its name")->required();
   eval_command->add_option("--checkpoint", evaluation.resume, "its weights")->required();
   eval_command->add_option("--data", evaluation.data, "the folder or file with the data");
@@ -142,14 +153,18 @@ int run(int argc, char** argv, const std::string& version) {
   });
 
   DumpOptions dumping;
-  CLI::App* dump_command = app.add_subcommand("dump", "print a model's training step at a stage of compiling");
+  CLI::App* dump_command =
+      app.add_subcommand("dump", "print a model's training step at a stage of compiling");
   dump_command->add_option("model", dumping.model, "its name")->required();
-  dump_command->add_option("--stage", dumping.stage, "graph, backward, optimized, fused, loops, llvm, asm, memory")
+  dump_command
+      ->add_option("--stage", dumping.stage,
+                   "graph, backward, optimized, fused, loops, llvm, asm, memory")
       ->capture_default_str();
   dump_command->add_option("--format", dumping.format, "text, dot or svg (of graph stages)")
       ->capture_default_str()
       ->check(CLI::IsMember({"text", "dot", "svg"}));
-  dump_command->add_option("--after", dumping.after, "the graph after this pass, instead of a stage");
+  dump_command->add_option("--after", dumping.after,
+                           "the graph after this pass, instead of a stage");
   dump_command->add_flag("--locations", dumping.locations, "with the file and line behind each op");
   common.add_to(*dump_command);
   dump_command->callback([&] {
@@ -161,7 +176,8 @@ int run(int argc, char** argv, const std::string& version) {
   std::string modes = "fused";
   CLI::App* bench_command = app.add_subcommand("bench", "time workloads");
   bench_command->add_option("workload", benching.workloads, "their names (default: all)");
-  bench_command->add_option("--mode", modes, "fused, unfused, or fused,unfused")->capture_default_str();
+  bench_command->add_option("--mode", modes, "fused, unfused, or fused,unfused")
+      ->capture_default_str();
   bench_command->add_option("--json", benching.json, "file for one JSON object a result");
   common.add_to(*bench_command);
   bench_command->callback([&] {

@@ -3,9 +3,9 @@
 //   h₁ = relu(W₁ x + b₁)   h₂ = relu(W₂ h₁ + b₂)   logits = W₃ h₂ + b₃      784 → 256 → 128 → 10
 //   loss = -1/N Σᵢ log softmax(logitsᵢ)[labelᵢ],  minimised by Adam (Kingma and Ba, 2015)
 //
-// The images are those of --data DIR: four IDX files as MNIST has them (LeCun, Cortes and Burges) and
-// Fashion-MNIST (Xiao, Rasul and Vollgraf, 2017), plain or gzipped. Without --data they are drawn by
-// models/draw_digits.
+// The images are those of --data DIR: four IDX files as MNIST has them (LeCun, Cortes and Burges)
+// and Fashion-MNIST (Xiao, Rasul and Vollgraf, 2017), plain or gzipped. Without --data they are
+// drawn by models/draw_digits.
 #include "models/draw_digits.h"
 #include "models/image_data.h"
 #include "models/model.h"
@@ -55,7 +55,9 @@ class Digits : public Model {
   std::vector<Type> batch_types(std::int64_t batch) const override {
     return {Type{DType::ui8, {batch, 28, 28}}, Type{DType::i32, {batch}}};
   }
-  Defaults defaults() const override { return {.epochs = 10, .batch = 64, .lr = 1e-3, .stop = 0.98}; }
+  Defaults defaults() const override {
+    return {.epochs = 10, .batch = 64, .lr = 1e-3, .stop = 0.98};
+  }
 
  private:
   Network network_;

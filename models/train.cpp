@@ -24,14 +24,16 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
 class Validation {
  public:
   Validation(Model& model, const Dataset& data)
-      : score_([&model](const std::vector<Tensor>& batch) { return std::vector{model.score(batch)}; }),
+      : score_(
+            [&model](const std::vector<Tensor>& batch) { return std::vector{model.score(batch)}; }),
         loader_(data.validation, kValidationBatch, false, 0) {}
 
   /// The metric's mean over all samples.
   double run() {
     double total = 0;
     loader_.begin_epoch(0);
-    for (std::int64_t i = 0; i < loader_.batches(); ++i) total += score_.run(loader_.batch(i)).item();
+    for (std::int64_t i = 0; i < loader_.batches(); ++i)
+      total += score_.run(loader_.batch(i)).item();
     return total / static_cast<double>(loader_.samples());
   }
 
@@ -42,7 +44,8 @@ class Validation {
 
 std::vector<VariablePtr> weights_of(Model& model) {
   std::vector<VariablePtr> variables;
-  for (const Parameter& parameter : model.module().parameters()) variables.push_back(parameter.variable());
+  for (const Parameter& parameter : model.module().parameters())
+    variables.push_back(parameter.variable());
   return variables;
 }
 
@@ -53,10 +56,13 @@ struct Limits {
 
 Limits checked(const Model& model, const TrainOptions& options) {
   const Model::Defaults defaults = model.defaults();
-  const Limits limits{options.epochs.value_or(defaults.epochs), options.batch.value_or(defaults.batch),
-                      options.lr.value_or(defaults.lr), options.stop.value_or(defaults.stop)};
-  if (limits.epochs < 1) throw Error(fmt::format("--epochs: expected at least 1, found {}", limits.epochs));
-  if (limits.batch < 1) throw Error(fmt::format("--batch: expected at least 1, found {}", limits.batch));
+  const Limits limits{options.epochs.value_or(defaults.epochs),
+                      options.batch.value_or(defaults.batch), options.lr.value_or(defaults.lr),
+                      options.stop.value_or(defaults.stop)};
+  if (limits.epochs < 1)
+    throw Error(fmt::format("--epochs: expected at least 1, found {}", limits.epochs));
+  if (limits.batch < 1)
+    throw Error(fmt::format("--batch: expected at least 1, found {}", limits.batch));
   if (!(limits.lr > 0) || !std::isfinite(limits.lr))
     throw Error(fmt::format("--lr: expected a positive number, found {}", limits.lr));
   return limits;
@@ -82,9 +88,10 @@ std::string phase_text(const CompileReport& report) {
   for (const PassReport& pass : report.passes)
     text += fmt::format("  {:<20} {:7.2f} ms  {} -> {} nodes\n", pass.name, 1e3 * pass.seconds,
                         pass.nodes_before, pass.nodes_after);
-  return text + fmt::format("  {:<20} {:7.2f} ms\n  {:<20} {:7.2f} ms  {} bytes\n  {:<20} {:7.2f} ms\n",
-                            "plan", 1e3 * report.plan_seconds, "codegen", 1e3 * report.codegen_seconds,
-                            report.object_bytes, "link", 1e3 * report.link_seconds);
+  return text +
+         fmt::format("  {:<20} {:7.2f} ms\n  {:<20} {:7.2f} ms  {} bytes\n  {:<20} {:7.2f} ms\n",
+                     "plan", 1e3 * report.plan_seconds, "codegen", 1e3 * report.codegen_seconds,
+                     report.object_bytes, "link", 1e3 * report.link_seconds);
 }
 
 }  // namespace
@@ -102,8 +109,8 @@ TrainResult train(const std::string& name, Model& model, const TrainOptions& opt
 
   // Compile before the clock starts: the loader's batches have at most two sizes.
   const auto compile_start = std::chrono::steady_clock::now();
-  for (const std::int64_t batch : {std::min<std::int64_t>(limits.batch, loader.samples()),
-                                   loader.samples() % limits.batch})
+  for (const std::int64_t batch :
+       {std::min<std::int64_t>(limits.batch, loader.samples()), loader.samples() % limits.batch})
     if (batch > 0) step.compile(model.batch_types(batch));
   const double compile_seconds = seconds_since(compile_start);
 
@@ -118,10 +125,11 @@ TrainResult train(const std::string& name, Model& model, const TrainOptions& opt
   }
 
   if (!options.quiet)
-    fmt::print("{}: {} parameters; {}; batch {}, lr {}, seed {}, {} thread{}; compiled in {:.0f} ms\n",
-               name, model.module().parameter_count(), data.name, limits.batch, limits.lr, options.seed,
-               settings().pool().threads(), settings().pool().threads() == 1 ? "" : "s",
-               1e3 * compile_seconds);
+    fmt::print(
+        "{}: {} parameters; {}; batch {}, lr {}, seed {}, {} thread{}; compiled in {:.0f} ms\n",
+        name, model.module().parameter_count(), data.name, limits.batch, limits.lr, options.seed,
+        settings().pool().threads(), settings().pool().threads() == 1 ? "" : "s",
+        1e3 * compile_seconds);
   if (options.verbose) fmt::print("{}", phase_text(step.latest().executable().report()));
 
   TrainResult result;
@@ -143,9 +151,10 @@ TrainResult train(const std::string& name, Model& model, const TrainOptions& opt
     const double seconds = seconds_since(start);
     const double loss = total / static_cast<double>(loader.samples());
     if (!std::isfinite(loss))
-      throw Error(fmt::format("{}: the loss is no longer a number in epoch {}; a smaller --lr than {} "
-                              "may help",
-                              name, epoch + 1, limits.lr));
+      throw Error(
+          fmt::format("{}: the loss is no longer a number in epoch {}; a smaller --lr than {} "
+                      "may help",
+                      name, epoch + 1, limits.lr));
     result.epochs = epoch + 1;
     result.seconds += seconds;
     result.value = validation.run();
@@ -172,19 +181,20 @@ TrainResult train(const std::string& name, Model& model, const TrainOptions& opt
 
   if (!options.plot.empty()) {
     std::filesystem::create_directories(options.plot);
-    const PlotResult plot = line_plot(options.plot + "/" + name + "-loss.png",
-                                      {.title = name + ": learning curve",
-                                       .x_label = "epoch",
-                                       .y_label = "loss, " + model.metric(),
-                                       .series = {losses, metrics}});
+    const PlotResult plot =
+        line_plot(options.plot + "/" + name + "-loss.png", {.title = name + ": learning curve",
+                                                            .x_label = "epoch",
+                                                            .y_label = "loss, " + model.metric(),
+                                                            .series = {losses, metrics}});
     if (plot.note) fmt::print(stderr, "{}\n", *plot.note);
     if (!options.quiet) fmt::print("learning curve: {}\n", plot.written());
   }
   if (!options.quiet)
-    fmt::print("{} {:.4f} (a full training reaches {}) after {} epoch{}, {:.2f} s of training; weights "
-               "{:016x}\n",
-               model.metric(), result.value, data.required, result.epochs,
-               result.epochs == 1 ? "" : "s", result.seconds, result.weights_hash);
+    fmt::print(
+        "{} {:.4f} (a full training reaches {}) after {} epoch{}, {:.2f} s of training; weights "
+        "{:016x}\n",
+        model.metric(), result.value, data.required, result.epochs, result.epochs == 1 ? "" : "s",
+        result.seconds, result.weights_hash);
   json.write({{"final", true},
               {"metric", model.metric()},
               {"value", result.value},

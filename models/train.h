@@ -1,5 +1,5 @@
-// The training loop every model shares: epochs over a data loader, validation, progress, checkpoints,
-// plots, JSON.
+// The training loop every model shares: epochs over a data loader, validation, progress,
+// checkpoints, plots, JSON.
 #pragma once
 
 #include <string>
@@ -15,8 +15,9 @@ struct TrainResult {
   std::uint64_t weights_hash = 0;
 };
 
-/// Trains until the metric reaches the stop value or the epochs are over. Prints an epoch a line (not
-/// with `quiet`). Throws Error for bad options or data, and when the loss is no longer a number.
+/// Trains until the metric reaches the stop value or the epochs are over. Prints an epoch a line
+/// (not with `quiet`). Throws Error for bad options or data, and when the loss is no longer a
+/// number.
 TrainResult train(const std::string& name, Model& model, const TrainOptions& options);
 
 /// The metric of a model on the validation data of `options`, its weights from `options.resume`.

@@ -15,7 +15,8 @@ Array uniform(Ints dims, std::uint64_t stream, float low = -1, float high = 1) {
 Array classes(std::int64_t n, std::uint64_t count) {
   Array array(Type{DType::i32, {n}});
   Random random(0, 99);
-  for (std::int32_t& x : array.data<std::int32_t>()) x = static_cast<std::int32_t>(random.below(count));
+  for (std::int32_t& x : array.data<std::int32_t>())
+    x = static_cast<std::int32_t>(random.below(count));
   return array;
 }
 
@@ -23,7 +24,8 @@ Array classes(std::int64_t n, std::uint64_t count) {
 struct Mlp : Module {
   explicit Mlp(const std::vector<std::int64_t>& widths) {
     for (std::size_t i = 0; i + 1 < widths.size(); ++i)
-      layers.push_back(std::make_unique<Linear>(this, fmt::format("layer{}", i + 1), widths[i], widths[i + 1]));
+      layers.push_back(
+          std::make_unique<Linear>(this, fmt::format("layer{}", i + 1), widths[i], widths[i + 1]));
   }
   Tensor operator()(Tensor x) const {
     for (std::size_t i = 0; i < layers.size(); ++i)
@@ -37,7 +39,8 @@ using Loss = Tensor (*)(const Tensor&, const Tensor&, Where);
 
 /// One training step: forward, backward, update, the loss.
 template <class Optim>
-PreparedWork training(const std::vector<std::int64_t>& widths, Optim optimizer, Loss loss_of, Array x, Array y) {
+PreparedWork training(const std::vector<std::int64_t>& widths, Optim optimizer, Loss loss_of,
+                      Array x, Array y) {
   struct State {
     Mlp net;
     Optim optimizer;
@@ -47,7 +50,8 @@ PreparedWork training(const std::vector<std::int64_t>& widths, Optim optimizer, 
           [state = state.get(), loss_of](const std::vector<Tensor>& batch) {
             const auto& parameters = state->net.parameters();
             const auto [loss, grads] = value_and_grad(
-                [&] { return loss_of(state->net(batch[0]), batch[1], Where::current()); }, parameters);
+                [&] { return loss_of(state->net(batch[0]), batch[1], Where::current()); },
+                parameters);
             state->optimizer.update(parameters, grads);
             return std::vector{loss};
           },
@@ -56,12 +60,14 @@ PreparedWork training(const std::vector<std::int64_t>& widths, Optim optimizer, 
 
 PreparedWork inference(const std::vector<std::int64_t>& widths, std::int64_t batch) {
   auto net = std::make_shared<Mlp>(widths);
-  return {net, [net = net.get()](const std::vector<Tensor>& in) { return std::vector{(*net)(in[0])}; },
+  return {net,
+          [net = net.get()](const std::vector<Tensor>& in) { return std::vector{(*net)(in[0])}; },
           {uniform({batch, widths[0]}, 1)}};
 }
 
 PreparedWork product(std::int64_t m, std::int64_t k, std::int64_t n) {
-  return {nullptr, [](const std::vector<Tensor>& in) { return std::vector{matmul(in[0], in[1])}; },
+  return {nullptr,
+          [](const std::vector<Tensor>& in) { return std::vector{matmul(in[0], in[1])}; },
           {uniform({m, k}, 1), uniform({k, n}, 2)}};
 }
 
@@ -71,16 +77,18 @@ std::vector<Workload> make_workloads() {
   std::vector<Workload> all{
       {"digit_mlp", "784-256-128-10, batch 64, cross-entropy, Adam: one training step",
        [] {
-         return training(kDigitWidths, Adam(), cross_entropy, uniform({64, 784}, 1, 0, 1), classes(64, 10));
+         return training(kDigitWidths, Adam(), cross_entropy, uniform({64, 784}, 1, 0, 1),
+                         classes(64, 10));
        }},
       {"sin_mlp", "1-256-256-128-1, batch 64, mean square error, Adam: one training step",
        [] {
-         return training({1, 256, 256, 128, 1}, Adam(), mse_loss, uniform({64, 1}, 1), uniform({64, 1}, 2));
+         return training({1, 256, 256, 128, 1}, Adam(), mse_loss, uniform({64, 1}, 1),
+                         uniform({64, 1}, 2));
        }},
       {"deep_mlp", "256 layers of 128x128, batch 64, SGD: one training step",
        [] {
-         return training(std::vector<std::int64_t>(257, 128), SGD(), mse_loss, uniform({64, 128}, 1),
-                         uniform({64, 128}, 2));
+         return training(std::vector<std::int64_t>(257, 128), SGD(), mse_loss,
+                         uniform({64, 128}, 1), uniform({64, 128}, 2));
        }},
       {"softmax_cross_entropy", "softmax + cross-entropy of logits 64x10, with their gradient",
        [] {
@@ -96,9 +104,15 @@ std::vector<Workload> make_workloads() {
     all.push_back({fmt::format("digit_mlp_infer_{}", batch),
                    fmt::format("784-256-128-10, batch {}: inference", batch),
                    [batch] { return inference(kDigitWidths, batch); }});
-  for (const auto& [m, k, n] : {std::tuple{64, 784, 256}, {64, 256, 128}, {64, 128, 10}, {64, 256, 256},
-                                {256, 256, 256}, {512, 512, 512}, {1024, 1024, 1024}})
-    all.push_back({fmt::format("gemm_{}x{}x{}", m, k, n), fmt::format("matrix product {}x{} · {}x{}", m, k, k, n),
+  for (const auto& [m, k, n] : {std::tuple{64, 784, 256},
+                                {64, 256, 128},
+                                {64, 128, 10},
+                                {64, 256, 256},
+                                {256, 256, 256},
+                                {512, 512, 512},
+                                {1024, 1024, 1024}})
+    all.push_back({fmt::format("gemm_{}x{}x{}", m, k, n),
+                   fmt::format("matrix product {}x{} · {}x{}", m, k, k, n),
                    [m = m, k = k, n = n] { return product(m, k, n); }});
   return all;
 }

@@ -39,7 +39,8 @@ std::vector<Value> gradients(std::span<const Value> outputs, std::span<const Val
     if (!inner) continue;
     const std::vector<Value> slots = found->second;
     std::vector<Value> contributions;
-    if (slots.size() == 1 || std::all_of(slots.begin(), slots.end(), [](Value v) { return bool(v); }))
+    if (slots.size() == 1 ||
+        std::all_of(slots.begin(), slots.end(), [](Value v) { return bool(v); }))
       contributions = definition(node->op()).gradient(*node, slots);
     else {
       // A result nobody used has cotangent zero.

@@ -18,8 +18,8 @@
 
 namespace kiln {
 
-/// d(Σ outputs · cotangents) / d(wrt[i]), one value of wrt[i]'s type each; zeros where an output does
-/// not depend on it. Cotangents have the outputs' types. Throws Error, naming the op, where a
+/// d(Σ outputs · cotangents) / d(wrt[i]), one value of wrt[i]'s type each; zeros where an output
+/// does not depend on it. Cotangents have the outputs' types. Throws Error, naming the op, where a
 /// non-differentiable op lies on a path.
 std::vector<Value> gradients(std::span<const Value> outputs, std::span<const Value> cotangents,
                              std::span<const Value> wrt);

@@ -96,7 +96,8 @@ bool Axes::add(const Node* node) {
     std::size_t kept = 0;
     const Ints& dims = node->operand(0).type().dims;
     for (std::size_t i = 0; i < dims.size(); ++i) {
-      const bool summed = std::find(over.begin(), over.end(), static_cast<std::int64_t>(i)) != over.end();
+      const bool summed =
+          std::find(over.begin(), over.end(), static_cast<std::int64_t>(i)) != over.end();
       input.push_back(summed ? fresh(dims[i]) : result[kept++]);
       if (summed && input.back() != kUnit) reduced.push_back(input.back());
     }
@@ -112,7 +113,8 @@ bool Axes::add(const Node* node) {
         free[static_cast<std::size_t>(batch[i])] = false;
       }
       for (std::size_t i = 0; i < contracting.size(); ++i) {
-        if (reduced.size() == i) reduced.push_back(fresh(operand.type().dims[static_cast<std::size_t>(contracting[i])]));
+        if (reduced.size() == i)
+          reduced.push_back(fresh(operand.type().dims[static_cast<std::size_t>(contracting[i])]));
         axes[static_cast<std::size_t>(contracting[i])] = reduced[i];
         free[static_cast<std::size_t>(contracting[i])] = false;
       }
@@ -152,7 +154,8 @@ void Axes::share_reads() {
       const std::vector<int> before = parent_;
       const std::size_t parallel_before = parallel().size();
       for (std::size_t axis = 0; axis < axes.size(); ++axis)
-        if (axes[axis] != kUnit && seen->second[axis] != kUnit) unify(axes[axis], seen->second[axis]);
+        if (axes[axis] != kUnit && seen->second[axis] != kUnit)
+          unify(axes[axis], seen->second[axis]);
       if (contradictory() || parallel().size() != parallel_before) parent_ = before;
     }
 }

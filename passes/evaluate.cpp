@@ -62,7 +62,8 @@ void Evaluator::store(const Place& asked, Reg value) {
     internal_check(builder_.type(value).lanes == 1, "a point without lanes stores a scalar");
     builder_.store(place.access.buffer, element, value, 1, 1);
   } else {
-    builder_.store(place.access.buffer, element, builder_.splat(value, loop::kLanes), stride, active_);
+    builder_.store(place.access.buffer, element, builder_.splat(value, loop::kLanes), stride,
+                   active_);
   }
 }
 
@@ -78,8 +79,10 @@ Reg Evaluator::eval(int number) {
 
 Reg Evaluator::fresh(const Expr& expr) {
   switch (expr.kind) {
-    case Expr::Kind::load: return load({expr.access, false});
-    case Expr::Kind::constant: return constant(*expr.node);
+    case Expr::Kind::load:
+      return load({expr.access, false});
+    case Expr::Kind::constant:
+      return constant(*expr.node);
     case Expr::Kind::iota: {
       const Reg count = builder_.index(at(expr.dim), expr.dim == vector_dim_ ? loop::kLanes : 1);
       return expr.dtype == DType::i64 ? count : builder_.convert(count, expr.dtype);
@@ -89,7 +92,8 @@ Reg Evaluator::fresh(const Expr& expr) {
       for (int operand : expr.operands) operands.push_back(eval(operand));
       return apply(*expr.node, std::move(operands));
     }
-    case Expr::Kind::reduced: break;
+    case Expr::Kind::reduced:
+      break;
   }
   throw InternalError("a reduced value is read before it is computed");
 }

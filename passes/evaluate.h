@@ -1,5 +1,5 @@
-// Writes the expressions of an iteration space into loop IR, at a point of its domain that loops have
-// opened. Shared by the schedules (passes/vectorise, passes/tile), which decide those loops.
+// Writes the expressions of an iteration space into loop IR, at a point of its domain that loops
+// have opened. Shared by the schedules (passes/vectorise, passes/tile), which decide those loops.
 #pragma once
 
 #include <optional>
@@ -65,7 +65,9 @@ class Evaluator {
   void fill(int expr) { kept_.at(expr).second = true; }
   void store_kept(int expr, loop::Reg value) { store(kept_.at(expr).first, value); }
   /// From now on this access of a buffer of the space means that place.
-  void relocate(const space::Access& access, Place place) { relocated_.emplace_back(access, std::move(place)); }
+  void relocate(const space::Access& access, Place place) {
+    relocated_.emplace_back(access, std::move(place));
+  }
   /// Another chunk begins: nothing is filled.
   void forget_kept() {
     for (auto& [expr, kept] : kept_) kept.second = false;
@@ -74,7 +76,8 @@ class Evaluator {
   /// A splat constant of the graph.
   loop::Reg constant(const Node& node, int lanes = 1);
   /// The running values combined with the inputs by the reduction's region.
-  std::vector<loop::Reg> combine(const space::Reduction& reduction, std::span<const loop::Reg> running,
+  std::vector<loop::Reg> combine(const space::Reduction& reduction,
+                                 std::span<const loop::Reg> running,
                                  std::span<const loop::Reg> inputs);
 
  private:

@@ -12,10 +12,10 @@
 namespace kiln {
 namespace {
 
-// Limits of rule (3), in elements. A row's temporaries live on the stack of a thread and should stay
-// in its L1 or L2 cache.
+// Limits of rule (3), in elements. A row's temporaries live on the stack of a thread and should
+// stay in its L1 or L2 cache.
 constexpr std::int64_t kRowElements = 16384;
-constexpr std::int64_t kFewPoints = 16;       // fewer parallel points than this are as good as none
+constexpr std::int64_t kFewPoints = 16;  // fewer parallel points than this are as good as none
 constexpr std::int64_t kSerialElements = 4096;  // what one thread may do on its own
 
 bool computes(const Node& node) { return !traits(node).leaf && !traits(node).view; }
@@ -57,7 +57,8 @@ class Fuser {
       if (!plain && !again) continue;
       if (again || traits(*source.node).leaf || result.node->op() == Op::reshape) {
         Ints identity(result.type().dims.size());
-        for (std::size_t i = 0; i < identity.size(); ++i) identity[i] = static_cast<std::int64_t>(i);
+        for (std::size_t i = 0; i < identity.size(); ++i)
+          identity[i] = static_cast<std::int64_t>(i);
         // Equal copies would be one node; a chain of identities keeps them apart.
         do result = build::transpose(result, identity);
         while (!forced_.insert(result.node).second);
@@ -79,13 +80,15 @@ class Fuser {
 
   /// The members behind an operand, looking through index maps.
   const Node* member_behind(Value value) const {
-    while (!group_of_.contains(value.node) && is_index_map(*value.node)) value = value.node->operand(0);
+    while (!group_of_.contains(value.node) && is_index_map(*value.node))
+      value = value.node->operand(0);
     return value.node;
   }
 
   /// The group that must have run before `value` is in memory or -1.
   int producer(Value value) const {
-    while (!group_of_.contains(value.node) && traits(*value.node).view) value = value.node->operand(0);
+    while (!group_of_.contains(value.node) && traits(*value.node).view)
+      value = value.node->operand(0);
     const auto found = group_of_.find(value.node);
     return found == group_of_.end() ? -1 : found->second;
   }
@@ -173,7 +176,8 @@ class Fuser {
 
   /// Takes a second group into the first, where their axes unify and no cycle arises.
   void try_merge(int into, int from) {
-    Group &a = groups_[static_cast<std::size_t>(into)], &b = groups_[static_cast<std::size_t>(from)];
+    Group &a = groups_[static_cast<std::size_t>(into)],
+          &b = groups_[static_cast<std::size_t>(from)];
     if (a.kind == "contract" && b.kind != "map") return;
     if (b.kind == "contract") return;
     for (const auto& [x, y] : {std::pair(into, from), std::pair(from, into)})
@@ -219,7 +223,8 @@ class Fuser {
     if (!alone_) {
       for (Value operand : node->operands()) {
         const int group = producer(operand);
-        if (group != -1 && std::find(candidates.begin(), candidates.end(), group) == candidates.end())
+        if (group != -1 &&
+            std::find(candidates.begin(), candidates.end(), group) == candidates.end())
           candidates.push_back(group);
       }
       // The kernel with the most points first: its work is the one worth not repeating.
@@ -251,7 +256,9 @@ class Fuser {
         try_merge(home, candidate);
   }
 
-  static std::string summary_of(const Node& node) { return std::string(definition(node.op()).name); }
+  static std::string summary_of(const Node& node) {
+    return std::string(definition(node.op()).name);
+  }
 
   // ---- from groups to calls
 
@@ -273,18 +280,21 @@ class Fuser {
     for (const Node* node : order_)
       for (Value operand : node->operands()) {
         Value base = operand;
-        while (!group_of_.contains(base.node) && traits(*base.node).view) base = base.node->operand(0);
+        while (!group_of_.contains(base.node) && traits(*base.node).view)
+          base = base.node->operand(0);
         const auto mine = group_of_.find(node), other = group_of_.find(base.node);
         // Views are free: what counts is where their users are, so a view's own edge is skipped
         // unless it is a reshape, which reads memory.
-        const bool reads_memory = mine != group_of_.end() || (node->op() == Op::reshape && !is_unit_reshape(*node));
+        const bool reads_memory =
+            mine != group_of_.end() || (node->op() == Op::reshape && !is_unit_reshape(*node));
         if (other != group_of_.end() && reads_memory &&
             (mine == group_of_.end() || mine->second != other->second))
           leaves(base);
       }
     for (Value result : function_.results) {
       Value base = result;
-      while (!group_of_.contains(base.node) && traits(*base.node).view) base = base.node->operand(0);
+      while (!group_of_.contains(base.node) && traits(*base.node).view)
+        base = base.node->operand(0);
       leaves(base);
     }
     int number = 0;
@@ -294,7 +304,8 @@ class Fuser {
 
   void schedule(int index, std::vector<int>& sequence, std::set<int>& done) {
     if (!done.insert(index).second) return;
-    for (int input : groups_[static_cast<std::size_t>(index)].inputs) schedule(input, sequence, done);
+    for (int input : groups_[static_cast<std::size_t>(index)].inputs)
+      schedule(input, sequence, done);
     sequence.push_back(index);
   }
 
@@ -327,7 +338,8 @@ class Fuser {
       const auto made = inside.find({value.node, value.index});
       if (made != inside.end()) return made->second;
       const Node& node = *value.node;
-      const bool splat = node.op() == Op::constant && node.attrs<ConstantAttrs>().value.count() == 1;
+      const bool splat =
+          node.op() == Op::constant && node.attrs<ConstantAttrs>().value.count() == 1;
       const bool here = group.axes.contains(&node) || splat || node.op() == Op::iota ||
                         (is_index_map(node) && !group_of_.contains(&node));
       if (!here) return enter(value);

@@ -6,17 +6,19 @@
 //            %7 = select (%4 <= 0), 0, %4               dot_general, add, compare, select }
 //
 // Fusion follows data flow and iteration spaces, no catalogue of patterns: a node joins the kernel
-// that computes an operand when (1) no path leads from that kernel through another one back into the
-// node, (2) its axes unify with the kernel's (passes/axes), (3) the kernel keeps its parallel points,
-// or what it loses is small enough to stay in cache. What is used elsewhere becomes a result.
+// that computes an operand when (1) no path leads from that kernel through another one back into
+// the node, (2) its axes unify with the kernel's (passes/axes), (3) the kernel keeps its parallel
+// points, or what it loses is small enough to stay in cache. What is used elsewhere becomes a
+// result.
 //
-// Classes: "contract" is a dot_general with its element-wise epilogue; "row" has reductions and maps
-// over the same rows; "map" is element-wise.
+// Classes: "contract" is a dot_general with its element-wise epilogue; "row" has reductions and
+// maps over the same rows; "map" is element-wise.
 //
 // With `alone`, each computing node is a kernel of its own (the `unfused` mode): views are still
 // index maps, so that the baseline does not copy what nobody would copy.
 //
-// Composites that are left are inlined.  Leaves: nothing but calls, reshapes, parameters, constants.
+// Composites that are left are inlined.  Leaves: nothing but calls, reshapes, parameters,
+// constants.
 #pragma once
 
 #include "ir/graph.h"

@@ -25,8 +25,7 @@ class Lowering {
       kernel_.buffers.push_back({result.type().dtype, result.type().count(), true});
 
     for (const Node* node : topological(region_.results))
-      if (is_member(node))
-        internal_check(axes_.add(node), "a fused kernel's axes unify");
+      if (is_member(node)) internal_check(axes_.add(node), "a fused kernel's axes unify");
     axes_.share_reads();
     order_dims();
     for (const Node* member : axes_.members()) member_expr_[member] = lower_member(*member);
@@ -108,7 +107,8 @@ class Lowering {
     expr.node = &node;
     if (node.op() == Op::parameter) {
       expr.kind = Expr::Kind::load;
-      expr.access = access(static_cast<int>(node.attrs<ParameterAttrs>().index), value.type(), axes);
+      expr.access =
+          access(static_cast<int>(node.attrs<ParameterAttrs>().index), value.type(), axes);
       expr.dims = dims_of(axes);
     } else if (node.op() == Op::constant) {
       expr.kind = Expr::Kind::constant;

@@ -1,5 +1,5 @@
-// From a fused kernel (a called region) to its iteration space: views become affine maps, reductions
-// and contractions become reductions over dimensions, everything is given a level.
+// From a fused kernel (a called region) to its iteration space: views become affine maps,
+// reductions and contractions become reductions over dimensions, everything is given a level.
 //
 //   before:  func.func private @row_2(%arg0: tensor<64x10xf32>) { reduce max, subtract, … }
 //   after:   kernel @row_2 row  dims p0=64 parallel, r1=10 … (see ir/space.h)

@@ -49,8 +49,8 @@ std::vector<PassReport> run_passes(Function& function, const PipelineOptions& op
   const auto passes = graph_passes(options.mode);
   for (const std::string& name : options.disabled)
     if (std::none_of(passes.begin(), passes.end(), [&](const Pass& p) { return p.name == name; }))
-      throw Error(fmt::format("there is no pass '{}'; the passes are {}", name,
-                              pass_names(options.mode)));
+      throw Error(
+          fmt::format("there is no pass '{}'; the passes are {}", name, pass_names(options.mode)));
   const auto size = [&] { return static_cast<int>(topological(function.results).size()); };
   verify(function);
   std::vector<PassReport> reports;
@@ -60,7 +60,8 @@ std::vector<PassReport> run_passes(Function& function, const PipelineOptions& op
     PassReport report{pass.name, 0, size(), 0};
     const auto start = std::chrono::steady_clock::now();
     pass.run(function);
-    report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    report.seconds =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     verify(function);
     report.nodes_after = size();
     reports.push_back(report);
@@ -70,14 +71,16 @@ std::vector<PassReport> run_passes(Function& function, const PipelineOptions& op
 }
 
 void inline_composites(Function& function) {
-  function.results = rebuild(function.results, [](const Node* node, const std::vector<Value>& operands) {
-    if (node->op() == Op::composite) return inline_region(node->regions()[0], operands);
-    return remake(node, operands);
-  });
+  function.results =
+      rebuild(function.results, [](const Node* node, const std::vector<Value>& operands) {
+        if (node->op() == Op::composite) return inline_region(node->regions()[0], operands);
+        return remake(node, operands);
+      });
 }
 
 void fold(Function& function) {
-  function.results = rebuild(function.results, [](const Node* node, const std::vector<Value>& operands) {
+  function.results = rebuild(function.results, [](const Node* node,
+                                                  const std::vector<Value>& operands) {
     const std::vector<Value> again = remake(node, operands);
     const Node& made = *again[0].node;
     const Traits& t = traits(made);
@@ -96,7 +99,8 @@ void fold(Function& function) {
         values.push_back(operand.node->attrs<ConstantAttrs>().value);
         scalars.push_back(graph.constant(values.back()));
       }
-      const Node* scalar = graph.make(made.op(), scalars, made.attrs(), Type{made.type().dtype, {}});
+      const Node* scalar =
+          graph.make(made.op(), scalars, made.attrs(), Type{made.type().dtype, {}});
       const Array value = definition(made.op()).reference(*scalar, values)[0];
       return std::vector{Value{graph.make(Op::constant, {}, ConstantAttrs{value}, made.type()), 0}};
     }
@@ -111,14 +115,15 @@ void fold(Function& function) {
 }
 
 void cse(Function& function) {
-  function.results = rebuild(function.results, [](const Node* node, const std::vector<Value>& operands) {
-    if (!traits(*node).commutative) return remake(node, operands);
-    std::vector<Value> ordered = operands;
-    std::stable_sort(ordered.begin(), ordered.end(), [](Value a, Value b) {
-      return std::pair(a.node->id(), a.index) < std::pair(b.node->id(), b.index);
-    });
-    return remake(node, ordered);
-  });
+  function.results =
+      rebuild(function.results, [](const Node* node, const std::vector<Value>& operands) {
+        if (!traits(*node).commutative) return remake(node, operands);
+        std::vector<Value> ordered = operands;
+        std::stable_sort(ordered.begin(), ordered.end(), [](Value a, Value b) {
+          return std::pair(a.node->id(), a.index) < std::pair(b.node->id(), b.index);
+        });
+        return remake(node, ordered);
+      });
 }
 
 namespace {
@@ -137,7 +142,8 @@ class Copier {
   void copy(const Node* node) {
     if (done_.contains(node)) return;
     std::vector<Value> operands;
-    for (Value operand : node->operands()) operands.push_back({done_.at(operand.node), operand.index});
+    for (Value operand : node->operands())
+      operands.push_back({done_.at(operand.node), operand.index});
     std::vector<Region> regions;
     for (const Region& region : node->regions()) {
       Region again{region.parameters, {}};
@@ -166,9 +172,9 @@ void verify_region(std::span<const Value> results, std::span<const Type> paramet
     for (Value operand : node->operands())
       internal_check(operand.node->id() < node->id(), "operands come before their users");
     const std::optional<Type> asked = node->type();
-    const std::vector<Type> types =
-        infer_types(definition(node->op()),
-                    InferContext{node->operands(), node->attrs(), asked, node->regions(), {}, node->graph()});
+    const std::vector<Type> types = infer_types(
+        definition(node->op()),
+        InferContext{node->operands(), node->attrs(), asked, node->regions(), {}, node->graph()});
     internal_check(types == node->types(), "a node has the types its shape rule infers");
     for (const Region& region : node->regions()) verify_region(region.results, region.parameters);
   }
@@ -190,7 +196,8 @@ void dce(Function& function) {
 void verify(const Function& function) {
   const auto& results = function.results;
   for (Value result : results) {
-    internal_check(&result.graph() == function.graph.get(), "a result belongs to the function's graph");
+    internal_check(&result.graph() == function.graph.get(),
+                   "a result belongs to the function's graph");
     internal_check(result.index < static_cast<int>(result.node->types().size()), "a result exists");
   }
   std::vector<Type> parameters;
@@ -201,7 +208,8 @@ void verify(const Function& function) {
     const auto result = static_cast<std::size_t>(argument.alias);
     internal_check(result < results.size(), "an aliased result exists");
     internal_check(!aliased[result], "a result is aliased to one argument");
-    internal_check(results[result].type() == argument.type, "an aliased result has its argument's type");
+    internal_check(results[result].type() == argument.type,
+                   "an aliased result has its argument's type");
     aliased[result] = true;
   }
   verify_region(results, parameters);

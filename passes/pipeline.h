@@ -38,7 +38,7 @@ struct PassReport {
 
 struct PipelineOptions {
   Mode mode = Mode::fused;
-  std::set<std::string, std::less<>> disabled;                       // names of passes to skip
+  std::set<std::string, std::less<>> disabled;                        // names of passes to skip
   std::function<void(std::string_view pass, const Function&)> after;  // called after each
 };
 

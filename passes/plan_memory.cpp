@@ -18,7 +18,9 @@ constexpr double kFlopsPerSecond = 5e10;
 constexpr double kBytesPerSecond = 2e10;
 constexpr double kSecondsPerThread = 10e-6;  // less is not worth waking a thread for
 
-std::int64_t aligned(std::int64_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
+std::int64_t aligned(std::int64_t bytes) {
+  return (bytes + kAlignment - 1) / kAlignment * kAlignment;
+}
 
 /// The value whose memory this is: reshapes are free.
 Value storage(Value value) {
@@ -208,7 +210,8 @@ class Planner {
 
   void place_results() {
     const int arguments = static_cast<int>(function_.arguments.size());
-    for (int a = 0; a < arguments; ++a) place_[key(function_.argument(a))] = {BufferRef::Kind::argument, a, 0};
+    for (int a = 0; a < arguments; ++a)
+      place_[key(function_.argument(a))] = {BufferRef::Kind::argument, a, 0};
     std::map<int, int> aliased;  // result → argument
     for (int a = 0; a < arguments; ++a)
       if (function_.arguments[static_cast<std::size_t>(a)].alias >= 0)
@@ -247,7 +250,8 @@ class Planner {
     const int launches = static_cast<int>(sequence_.size());
     std::vector<Interval> intervals;
     std::vector<int> position(calls_.size());
-    for (int at = 0; at < launches; ++at) position[static_cast<std::size_t>(sequence_[static_cast<std::size_t>(at)])] = at;
+    for (int at = 0; at < launches; ++at)
+      position[static_cast<std::size_t>(sequence_[static_cast<std::size_t>(at)])] = at;
     for (int call : sequence_) {
       const Node* node = calls_[static_cast<std::size_t>(call)];
       for (std::size_t i = 0; i < node->types().size(); ++i) {
@@ -259,7 +263,8 @@ class Planner {
             last = std::max(last, position[static_cast<std::size_t>(reader)]);
         for (const auto& [copied, argument] : copies_)
           if (copied == value) last = launches;
-        intervals.push_back({value, aligned(value.type().bytes()), position[static_cast<std::size_t>(call)], last, 0});
+        intervals.push_back({value, aligned(value.type().bytes()),
+                             position[static_cast<std::size_t>(call)], last, 0});
       }
     }
     plan_.live_bytes = most_live(intervals, launches + 1);
@@ -286,10 +291,11 @@ class Planner {
     loop::Kernel loops = vectorise(kernel, target_);
     const auto [slot, fresh] =
         kernels_.try_emplace(loops.content(), static_cast<int>(plan_.program.kernels.size()));
-    const double seconds = kernel.flops() / kFlopsPerSecond +
-                           static_cast<double>(kernel.bytes()) / kBytesPerSecond;
-    const std::int64_t threads = std::clamp<std::int64_t>(
-        static_cast<std::int64_t>(seconds / kSecondsPerThread), 1, std::max<std::int64_t>(loops.chunks, 1));
+    const double seconds =
+        kernel.flops() / kFlopsPerSecond + static_cast<double>(kernel.bytes()) / kBytesPerSecond;
+    const std::int64_t threads =
+        std::clamp<std::int64_t>(static_cast<std::int64_t>(seconds / kSecondsPerThread), 1,
+                                 std::max<std::int64_t>(loops.chunks, 1));
     if (fresh) plan_.program.kernels.push_back(std::move(loops));
     plan_.program.launches.push_back({slot->second, std::move(buffers), threads, kernel.name});
     plan_.spaces.push_back(std::move(kernel));
@@ -306,7 +312,8 @@ class Planner {
       launch(std::move(spaces_[static_cast<std::size_t>(call)]), std::move(buffers));
     }
     for (const auto& [value, argument] : copies_)
-      launch(copy_kernel(value.type()), {place_of(value), {BufferRef::Kind::argument, argument, 0}});
+      launch(copy_kernel(value.type()),
+             {place_of(value), {BufferRef::Kind::argument, argument, 0}});
     plan_.copies = static_cast<int>(copies_.size());
     plan_.program.argument_count = argument_count_;
   }
@@ -341,18 +348,18 @@ std::string StepPlan::memory_text(const Function& function) const {
       "arguments {} bytes, state updated in place {} bytes ({} copied), arena {} bytes, live at "
       "once {} bytes (gap {:.1f} %)\n",
       inputs, state, copies, program.arena_bytes, live_bytes,
-      live_bytes == 0 ? 0.0
-                      : 100.0 * (static_cast<double>(program.arena_bytes) /
-                                     static_cast<double>(live_bytes) -
-                                 1));
+      live_bytes == 0
+          ? 0.0
+          : 100.0 *
+                (static_cast<double>(program.arena_bytes) / static_cast<double>(live_bytes) - 1));
   for (std::size_t l = 0; l < program.launches.size(); ++l) {
     const Launch& launch = program.launches[l];
     std::string buffers;
     for (const BufferRef& ref : launch.buffers)
-      buffers += fmt::format("{}{}", buffers.empty() ? "" : ", ",
-                             ref.kind == BufferRef::Kind::argument
-                                 ? fmt::format("arg{}", ref.index)
-                                 : fmt::format("arena+{}", ref.offset));
+      buffers +=
+          fmt::format("{}{}", buffers.empty() ? "" : ", ",
+                      ref.kind == BufferRef::Kind::argument ? fmt::format("arg{}", ref.index)
+                                                            : fmt::format("arena+{}", ref.offset));
     text += fmt::format("launch {:3} {} ({}) chunks {} threads <= {}\n", l, launch.label, buffers,
                         program.kernels[static_cast<std::size_t>(launch.kernel)].chunks,
                         launch.threads);

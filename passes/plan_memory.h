@@ -4,10 +4,10 @@
 //   before:  %5 = call @contract_0(%arg0, …)      after:  launch contract_0(arg0, …, arena+0)
 //            %6 = call @row_1(%5, %arg7)                  launch row_1(arena+0, arg7, arena+16384)
 //
-// State that has a new value is updated in place where the kernel that computes it reads the old one
-// only at the very points it writes, and every other reader can run before; elsewhere the new value is
-// copied at the end. Arena offsets are the best of several best-fit orders, compared with the bound
-// that the bytes live at one time set.
+// State that has a new value is updated in place where the kernel that computes it reads the old
+// one only at the very points it writes, and every other reader can run before; elsewhere the new
+// value is copied at the end. Arena offsets are the best of several best-fit orders, compared with
+// the bound that the bytes live at one time set.
 //
 // Requires: a fused function (passes/fuse).
 #pragma once
@@ -26,11 +26,11 @@ namespace kiln {
 /// function, one for each result that is not aliased to one of those, the constants.
 struct StepPlan {
   Program program;
-  std::vector<space::Kernel> spaces;   // of each launch, for people and the cost model
+  std::vector<space::Kernel> spaces;  // of each launch, for people and the cost model
   std::vector<Array> constants;
-  std::vector<int> result_argument;    // where each result of the function lies
-  std::int64_t live_bytes = 0;         // the lower bound of the arena: most bytes live at once
-  int copies = 0;                      // state that could not be updated in place
+  std::vector<int> result_argument;  // where each result of the function lies
+  std::int64_t live_bytes = 0;       // the lower bound of the arena: most bytes live at once
+  int copies = 0;                    // state that could not be updated in place
   /// Launches, offsets and bounds as text.
   std::string memory_text(const Function& function) const;
 };

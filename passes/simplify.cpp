@@ -87,7 +87,8 @@ struct RuleBook {
       const auto dtype = static_cast<DType>(i);
       const auto wildcard = [&](int n) { return graph.parameter(n, Type{dtype, {}}); };
       for (const RuleText& rule : kRules) {
-        if (!(is_float(dtype) ? rule.floats : is_bool(dtype) ? rule.booleans : rule.integers)) continue;
+        if (!(is_float(dtype) ? rule.floats : is_bool(dtype) ? rule.booleans : rule.integers))
+          continue;
         const auto [pattern, replacement] = rule.make(wildcard(0), wildcard(1), wildcard(2));
         rules.push_back({rule.name, dtype, fold_constants(pattern), replacement});
       }
@@ -100,9 +101,9 @@ struct RuleBook {
   /// negate(1) in a pattern stands for the constant -1.
   Value fold_constants(Value pattern) {
     return rebuild(std::vector{pattern}, [&](const Node* node, const std::vector<Value>& operands) {
-      const bool constant = !operands.empty() && std::all_of(operands.begin(), operands.end(), [](Value v) {
-        return v.node->op() == Op::constant;
-      });
+      const bool constant =
+          !operands.empty() && std::all_of(operands.begin(), operands.end(),
+                                           [](Value v) { return v.node->op() == Op::constant; });
       if (!constant) return remake(node, operands);
       std::vector<Array> values;
       for (Value v : operands) values.push_back(v.node->attrs<ConstantAttrs>().value);
@@ -143,7 +144,8 @@ bool match_root(const ElementwiseRule& rule, Value value, std::vector<Value>& wi
   const Node &p = *rule.pattern.node, &v = *value.node;
   if (!traits(v).commutative || p.operands().size() != 2) return false;
   wildcards.clear();
-  return match(p.operand(0), v.operand(1), wildcards) && match(p.operand(1), v.operand(0), wildcards);
+  return match(p.operand(0), v.operand(1), wildcards) &&
+         match(p.operand(1), v.operand(0), wildcards);
 }
 
 Value instantiate(Value replacement, const std::vector<Value>& wildcards, const Type& type) {
@@ -152,8 +154,7 @@ Value instantiate(Value replacement, const std::vector<Value>& wildcards, const 
     const Node& node = *value.node;
     if (node.op() == Op::parameter)
       return wildcards[static_cast<std::size_t>(node.attrs<ParameterAttrs>().index)];
-    if (node.op() == Op::constant)
-      return {graph.make(Op::constant, {}, node.attrs(), type), 0};
+    if (node.op() == Op::constant) return {graph.make(Op::constant, {}, node.attrs(), type), 0};
     std::vector<Value> operands;
     for (Value operand : node.operands()) operands.push_back(self(self, operand));
     return {graph.make(node.op(), operands, node.attrs(), Type{node.type().dtype, type.dims}), 0};
@@ -188,7 +189,8 @@ Value trivial_view(const Node& node) {
 }
 
 Value trivial_convert(const Node& node) {
-  return node.op() == Op::convert && node.type() == node.operand(0).type() ? node.operand(0) : Value{};
+  return node.op() == Op::convert && node.type() == node.operand(0).type() ? node.operand(0)
+                                                                           : Value{};
 }
 
 Value select_between_equals(const Node& node) {
@@ -210,7 +212,8 @@ Value transpose_of_transpose(const Node& node) {
 }
 
 Value broadcast_of_broadcast(const Node& node) {
-  if (node.op() != Op::broadcast_in_dim || node.operand(0).node->op() != Op::broadcast_in_dim) return {};
+  if (node.op() != Op::broadcast_in_dim || node.operand(0).node->op() != Op::broadcast_in_dim)
+    return {};
   const Ints& outer = node.attrs<DimsAttrs>().dims;
   Ints both;
   for (std::int64_t axis : node.operand(0).node->attrs<DimsAttrs>().dims)
@@ -267,8 +270,8 @@ Value transpose_of_dot(const Node& node) {
   const Node& dot = *node.operand(0).node;
   const DotAttrs& a = dot.attrs<DotAttrs>();
   const auto batches = static_cast<std::int64_t>(a.lhs_batch.size());
-  const std::int64_t lhs_free = dot.operand(0).type().rank() - batches -
-                                static_cast<std::int64_t>(a.lhs_contracting.size());
+  const std::int64_t lhs_free =
+      dot.operand(0).type().rank() - batches - static_cast<std::int64_t>(a.lhs_contracting.size());
   const std::int64_t rank = dot.type().rank();
   Ints swapped;
   for (std::int64_t i = 0; i < batches; ++i) swapped.push_back(i);
@@ -283,7 +286,8 @@ Value transpose_of_dot(const Node& node) {
 /// A reduce over no axes, of one input, is its input combined with the initial value: left as it is
 /// unless the initial value is an identity, when it is the input.
 Value reduce_over_nothing(const Node& node) {
-  if (node.op() != Op::reduce || !node.attrs<DimsAttrs>().dims.empty() || node.operands().size() != 2)
+  if (node.op() != Op::reduce || !node.attrs<DimsAttrs>().dims.empty() ||
+      node.operands().size() != 2)
     return {};
   const auto combiner = simple_combiner(node.regions()[0]);
   // add's identity is left out: 0 + -0 is +0.
@@ -293,10 +297,9 @@ Value reduce_over_nothing(const Node& node) {
 }
 
 constexpr ShapeRule* kShapeRules[] = {
-    view_of_splat,          trivial_view,           trivial_convert,
-    select_between_equals,  reshape_of_reshape,     transpose_of_transpose,
-    broadcast_of_broadcast, broadcast_of_unit_reshape, dot_of_transpose,
-    transpose_of_dot,       reduce_over_nothing,
+    view_of_splat,      trivial_view,           trivial_convert,        select_between_equals,
+    reshape_of_reshape, transpose_of_transpose, broadcast_of_broadcast, broadcast_of_unit_reshape,
+    dot_of_transpose,   transpose_of_dot,       reduce_over_nothing,
 };
 
 Value improved(Value value) {
@@ -321,12 +324,13 @@ const std::vector<ElementwiseRule>& elementwise_rules() { return rule_book().rul
 
 void simplify(Function& function) {
   // A replacement may enable a rule on itself or, once its users are rebuilt, on them.
-  function.results = rebuild(function.results, [](const Node* node, const std::vector<Value>& operands) {
-    std::vector<Value> results = remake(node, operands);
-    if (results.size() != 1) return results;
-    while (const Value better = improved(results[0])) results[0] = better;
-    return results;
-  });
+  function.results =
+      rebuild(function.results, [](const Node* node, const std::vector<Value>& operands) {
+        std::vector<Value> results = remake(node, operands);
+        if (results.size() != 1) return results;
+        while (const Value better = improved(results[0])) results[0] = better;
+        return results;
+      });
 }
 
 }  // namespace kiln

@@ -6,8 +6,8 @@
 //
 // The law: a rule never changes a bit of a result (a NaN's payload aside), and each makes the graph
 // smaller, cheaper, or more canonical, so that the rewriting ends. Element-wise rules are data: a
-// pattern and a replacement over wildcards, written with the graph's own ops, which can be run (each
-// is tested on values, special ones too). Rules about shapes are functions.
+// pattern and a replacement over wildcards, written with the graph's own ops, which can be run
+// (each is tested on values, special ones too). Rules about shapes are functions.
 #pragma once
 
 #include <string_view>

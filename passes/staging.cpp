@@ -16,13 +16,16 @@ Staging::Staging(Evaluator& evaluator, int across, int along, bool whole)
     if (access.strides[c] != 1 || access.strides[v] <= 1 || size_of(dtype) != 4) return;
     for (std::size_t d = 0; d < space.dims.size(); ++d)
       if (d != v && d != c && access.strides[d] != 0 && !space.dims[d].parallel) return;
-    if (std::any_of(pieces_.begin(), pieces_.end(), [&](const Piece& p) { return p.outside == access; })) return;
+    if (std::any_of(pieces_.begin(), pieces_.end(),
+                    [&](const Piece& p) { return p.outside == access; }))
+      return;
     const std::int64_t lanes =
         whole ? (space.dims[v].extent + kLanes - 1) / kLanes * kLanes : kLanes;
     space::Access inside{0, 0, Ints(space.dims.size(), 0)};
     inside.strides[v] = 1;
     inside.strides[c] = lanes;
-    inside.buffer = evaluator.builder().buffer(dtype, loop::Buffer::Kind::local, lanes * space.dims[c].extent);
+    inside.buffer =
+        evaluator.builder().buffer(dtype, loop::Buffer::Kind::local, lanes * space.dims[c].extent);
     pieces_.push_back({access, {inside, true}, output});
     evaluator.relocate(access, pieces_.back().inside);
   };
@@ -39,7 +42,9 @@ void Staging::each_tile(bool output) {
     for (const Piece& piece : pieces_)
       if (piece.output == output) transpose(piece, row, inside_row, rows);
   };
-  if (std::none_of(pieces_.begin(), pieces_.end(), [&](const Piece& p) { return p.output == output; })) return;
+  if (std::none_of(pieces_.begin(), pieces_.end(),
+                   [&](const Piece& p) { return p.output == output; }))
+    return;
   if (!whole_) {
     tile(evaluator_.at(across_), 0, evaluator_.active());
     return;

@@ -1,8 +1,8 @@
 // Short rows, transposed on their way into and out of a kernel.
 //
-// Rows shorter than a vector (the ten logits of a sample) waste lanes when they are walked along, and
-// cost a gather when they are walked across. So tiles of 16 rows are transposed into memory of the
-// kernel's own, are worked on across, and results are transposed back:
+// Rows shorter than a vector (the ten logits of a sample) waste lanes when they are walked along,
+// and cost a gather when they are walked across. So tiles of 16 rows are transposed into memory of
+// the kernel's own, are worked on across, and results are transposed back:
 //
 //   before:  load b1[10·p0 + r1]  across p0: stride 10
 //   after:   transpose 16x10 b1[10·p0 …] to %t;  load %t[16·r1 + lane]
@@ -33,7 +33,8 @@ class Staging {
     Place inside;
     bool output;
   };
-  void transpose(const Piece& piece, const loop::Affine& row, const loop::Affine& inside_row, int rows);
+  void transpose(const Piece& piece, const loop::Affine& row, const loop::Affine& inside_row,
+                 int rows);
   void each_tile(bool output);
 
   Evaluator& evaluator_;

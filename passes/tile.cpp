@@ -16,11 +16,11 @@ using space::DimSet;
 using space::Expr;
 using space::has;
 
-constexpr int kUnroll = 2;                         // of the contracted loop
-constexpr std::int64_t kMaxRows = 8;               // of a tile two or more vectors wide
-constexpr std::int64_t kMaxRowsNarrow = 14;        // of a tile one vector wide
-constexpr std::int64_t kRowsPerChunk = 64;         // a chunk's rows, when nothing is packed
-constexpr std::int64_t kRowsPerPackedChunk = 256;  // packing is paid for by these
+constexpr int kUnroll = 2;                            // of the contracted loop
+constexpr std::int64_t kMaxRows = 8;                  // of a tile two or more vectors wide
+constexpr std::int64_t kMaxRowsNarrow = 14;           // of a tile one vector wide
+constexpr std::int64_t kRowsPerChunk = 64;            // a chunk's rows, when nothing is packed
+constexpr std::int64_t kRowsPerPackedChunk = 256;     // packing is paid for by these
 constexpr std::int64_t kMaxPackedElements = 1 << 19;  // of a panel, on a thread's stack
 
 const Access* load_of(const space::Kernel& space, int expr) {
@@ -84,19 +84,21 @@ class Tiler {
       kernel_.chunks *= extent(dim);
     }
     eval_.prepare(roots_, ~DimSet{0}, 0);
-    b().loop("chunk", {Affine::of(loop::kBegin)}, {Affine::of(loop::kEnd)}, 1, [&](loop::Var chunk) {
-      // chunk = (grid · panels + panel) · row_blocks + row_block
-      eval_.push_scope();
-      std::int64_t below = panels_ * row_blocks_;
-      for (std::size_t i = grid.size(); i-- > 0;) {
-        eval_.open(grid[i], coordinate(chunk, fmt::format("p{}", grid[i]), below, extent(grid[i])));
-        below *= extent(grid[i]);
-      }
-      const Affine panel = coordinate(chunk, "panel", row_blocks_, panels_);
-      const Affine rows = coordinate(chunk, "rows", 1, row_blocks_) * rows_per_block_;
-      emit_panels(panel, rows);
-      eval_.pop_scope();
-    });
+    b().loop("chunk", {Affine::of(loop::kBegin)}, {Affine::of(loop::kEnd)}, 1,
+             [&](loop::Var chunk) {
+               // chunk = (grid · panels + panel) · row_blocks + row_block
+               eval_.push_scope();
+               std::int64_t below = panels_ * row_blocks_;
+               for (std::size_t i = grid.size(); i-- > 0;) {
+                 eval_.open(grid[i],
+                            coordinate(chunk, fmt::format("p{}", grid[i]), below, extent(grid[i])));
+                 below *= extent(grid[i]);
+               }
+               const Affine panel = coordinate(chunk, "panel", row_blocks_, panels_);
+               const Affine rows = coordinate(chunk, "rows", 1, row_blocks_) * rows_per_block_;
+               emit_panels(panel, rows);
+               eval_.pop_scope();
+             });
     loop::verify(kernel_);
     return std::move(kernel_);
   }
@@ -147,7 +149,8 @@ class Tiler {
     const std::int64_t m = extent(plan_.u);
     rows_per_block_ = (target_rows + tall_ - 1) / tall_ * tall_;
     if (2 * m < 3 * rows_per_block_) rows_per_block_ = m;
-    row_blocks_ = std::max<std::int64_t>(1, (m + rows_per_block_ - 1) / std::max<std::int64_t>(rows_per_block_, 1));
+    row_blocks_ = std::max<std::int64_t>(
+        1, (m + rows_per_block_ - 1) / std::max<std::int64_t>(rows_per_block_, 1));
   }
 
   /// The last panel may be narrower: it is its own code, run where it is due.
@@ -238,14 +241,16 @@ class Tiler {
   void emit_tile(const Affine& i, std::int64_t rows, const Affine& j, std::int64_t columns) {
     const auto wide = static_cast<std::size_t>((columns + kLanes - 1) / kLanes);
     const auto lanes = [&](std::size_t c) {
-      return static_cast<int>(std::min<std::int64_t>(kLanes, columns - static_cast<std::int64_t>(c) * kLanes));
+      return static_cast<int>(
+          std::min<std::int64_t>(kLanes, columns - static_cast<std::int64_t>(c) * kLanes));
     };
     const auto tall = static_cast<std::size_t>(rows);
     const Reg zero = b().constant({sum_.dtype, kLanes}, 0);
     std::vector<Reg> tile(tall * wide, zero);  // row by row
 
     const Affine row_at = base(*plan_.row) + i * stride(*plan_.row, plan_.u);
-    const Affine column_at = packed_ ? Affine(0) : base(*plan_.column) + j * stride(*plan_.column, plan_.v);
+    const Affine column_at =
+        packed_ ? Affine(0) : base(*plan_.column) + j * stride(*plan_.column, plan_.v);
     const auto multiply = [&](const Affine& row_k, const Affine& column_k, std::vector<Reg> acc) {
       std::vector<Reg> column;
       for (std::size_t c = 0; c < wide; ++c) {
@@ -253,18 +258,18 @@ class Tiler {
         if (packed_)
           column.push_back(b().load(pack_buffer_, column_k + Affine(first), kLanes));
         else
-          column.push_back(b().load(plan_.column->buffer,
-                                    column_at + column_k + Affine(first * stride(*plan_.column, plan_.v)),
-                                    kLanes, stride(*plan_.column, plan_.v), lanes(c)));
+          column.push_back(
+              b().load(plan_.column->buffer,
+                       column_at + column_k + Affine(first * stride(*plan_.column, plan_.v)),
+                       kLanes, stride(*plan_.column, plan_.v), lanes(c)));
       }
       for (std::size_t r = 0; r < tall; ++r) {
-        const Reg factor =
-            b().load(plan_.row->buffer,
-                     row_at + row_k + Affine(static_cast<std::int64_t>(r) * stride(*plan_.row, plan_.u)),
-                     kLanes, 0);
+        const Reg factor = b().load(
+            plan_.row->buffer,
+            row_at + row_k + Affine(static_cast<std::int64_t>(r) * stride(*plan_.row, plan_.u)),
+            kLanes, 0);
         for (std::size_t c = 0; c < wide; ++c)
-          acc[r * wide + c] =
-              b().let(loop::Opcode::fma, {factor, column[c], acc[r * wide + c]});
+          acc[r * wide + c] = b().let(loop::Opcode::fma, {factor, column[c], acc[r * wide + c]});
       }
       return acc;
     };

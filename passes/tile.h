@@ -5,10 +5,11 @@
 //   after:   for each panel of 32 columns: for each 8 rows:
 //              16 accumulators; for r2: 2 vector loads, 8 broadcasts, 16 fma; epilogue; 16 stores
 //
-// The operand that varies along the vector dimension is read as vectors; where its memory lies along
-// the contracted dimension instead (A·Bᵀ), each panel of it is transposed into memory of the kernel's
-// own just before use. Each output is one ascending chain of fused multiply-adds, so neither the tile
-// nor the packing changes a bit of the result. The epilogue is evaluated on the accumulators.
+// The operand that varies along the vector dimension is read as vectors; where its memory lies
+// along the contracted dimension instead (A·Bᵀ), each panel of it is transposed into memory of the
+// kernel's own just before use. Each output is one ascending chain of fused multiply-adds, so
+// neither the tile nor the packing changes a bit of the result. The epilogue is evaluated on the
+// accumulators.
 #pragma once
 
 #include "ir/loop.h"

@@ -9,6 +9,7 @@
 #include "ir/build.h"
 #include "ir/op.h"
 #include "passes/evaluate.h"
+#include "passes/rows.h"
 #include "passes/staging.h"
 #include "passes/tile.h"
 
@@ -26,10 +27,6 @@ using space::has;
 // A short innermost loop is written out while its operations are no more than this.
 constexpr std::int64_t kUnrolledWeight = 400;
 constexpr int kPartials = 4;  // chains of a reduction in such a loop, a power of two
-// A block of rows: at most so many, and so many elements of one value (32 KiB of f32, the L1 cache).
-constexpr std::int64_t kBlockRows = 64;
-constexpr std::int64_t kBlockElements = 8192;
-constexpr std::int64_t kLeastBlockRows = 4;
 constexpr std::int64_t kTranscendentalWeight = 20;  // operations of an elementary function
 
 // Work of one chunk along a vectorised parallel dimension, in points. A number of the shape alone.
@@ -43,99 +40,23 @@ std::optional<loop::Opcode> lane_reduction(const space::Reduction& reduction) {
   const bool boolean = is_bool(reduction.region->parameters[0].dtype);
   using loop::Opcode;
   switch (*combiner) {
-    case Op::add: return boolean ? Opcode::reduce_or : Opcode::reduce_add;
-    case Op::multiply: return boolean ? Opcode::reduce_and : Opcode::reduce_mul;
-    case Op::maximum: return boolean ? Opcode::reduce_or : Opcode::reduce_max;
-    case Op::minimum: return boolean ? Opcode::reduce_and : Opcode::reduce_min;
-    case Op::and_: return Opcode::reduce_and;
-    case Op::or_: return Opcode::reduce_or;
-    case Op::xor_: return Opcode::reduce_xor;
-    default: return std::nullopt;
+    case Op::add:
+      return boolean ? Opcode::reduce_or : Opcode::reduce_add;
+    case Op::multiply:
+      return boolean ? Opcode::reduce_and : Opcode::reduce_mul;
+    case Op::maximum:
+      return boolean ? Opcode::reduce_or : Opcode::reduce_max;
+    case Op::minimum:
+      return boolean ? Opcode::reduce_and : Opcode::reduce_min;
+    case Op::and_:
+      return Opcode::reduce_and;
+    case Op::or_:
+      return Opcode::reduce_or;
+    case Op::xor_:
+      return Opcode::reduce_xor;
+    default:
+      return std::nullopt;
   }
-}
-
-/// How much memory traffic lies along a dimension, over some expressions and stores.
-double unit_traffic(const space::Kernel& space, int dim, const std::set<int>& exprs, const std::vector<int>& stores) {
-  double traffic = 0;
-  for (int e : exprs) {
-    const Expr& expr = space.exprs[static_cast<std::size_t>(e)];
-    if (expr.kind == Expr::Kind::load && expr.access.strides[static_cast<std::size_t>(dim)] == 1)
-      traffic += static_cast<double>(space.volume(expr.dims));
-  }
-  for (int s : stores) {
-    const space::Store& store = space.stores[static_cast<std::size_t>(s)];
-    if (store.access.strides[static_cast<std::size_t>(dim)] == 1)
-      traffic += static_cast<double>(space.volume(store.dims));
-  }
-  return traffic;
-}
-
-/// The dimension of a set that most of the kernel's memory lies along, and how much.
-struct Along {
-  int dim = Evaluator::kNone;
-  double traffic = 0;
-};
-Along most_along(const space::Kernel& space, DimSet among) {
-  std::set<int> exprs;
-  for (std::size_t e = 0; e < space.exprs.size(); ++e) exprs.insert(static_cast<int>(e));
-  std::vector<int> stores;
-  for (std::size_t s = 0; s < space.stores.size(); ++s) stores.push_back(static_cast<int>(s));
-  Along best;
-  for (std::size_t d = 0; d < space.dims.size(); ++d) {
-    if (!has(among, static_cast<int>(d))) continue;
-    const double traffic = unit_traffic(space, static_cast<int>(d), exprs, stores);
-    if (best.dim == Evaluator::kNone || traffic >= best.traffic) best = {static_cast<int>(d), traffic};
-  }
-  return best;
-}
-
-/// A kernel of rows with its last parallel dimension split in two: blocks, and the rows of a block,
-/// which are walked within each stage. Nothing where that does not apply: no reduction, memory that
-/// lies along parallel dimensions, or no block size that divides the rows.
-///   before:  dims p0=640 parallel, r1=100
-///   after:   dims p0=10 parallel, r1=64, r2=100
-std::optional<space::Kernel> split_rows(const space::Kernel& space) {
-  const DimSet parallel = space.parallel();
-  if (space.reductions.empty() || parallel == 0) return std::nullopt;
-  if (most_along(space, ~parallel).traffic <= most_along(space, parallel).traffic) return std::nullopt;
-  const int q = std::bit_width(parallel) - 1;
-  const std::int64_t n = space.dims[static_cast<std::size_t>(q)].extent;
-  std::int64_t row = 1;  // of the largest value, in elements
-  for (const Expr& expr : space.exprs) row = std::max(row, space.volume(expr.dims & ~parallel));
-  std::int64_t rows = std::min({n, kBlockRows, std::max<std::int64_t>(1, kBlockElements / row)});
-  while (rows > 1 && n % rows != 0) --rows;
-  if (rows < kLeastBlockRows) return std::nullopt;
-  for (const Expr& expr : space.exprs)
-    if (expr.kind == Expr::Kind::iota && expr.dim == q) return std::nullopt;
-
-  space::Kernel split = space;
-  split.dims[static_cast<std::size_t>(q)].extent = n / rows;
-  split.dims.insert(split.dims.begin() + q + 1, space::Dim{rows, false});
-  const auto widen = [&](DimSet set) {  // dimensions above q move up; q becomes q and q + 1
-    const DimSet low = set & (bit(q + 1) - 1), high = (set & ~(bit(q + 1) - 1)) << 1;
-    return low | high | (has(set, q) ? bit(q + 1) : 0);
-  };
-  const auto split_access = [&](space::Access& access) {
-    if (access.strides.empty()) return;
-    const std::int64_t stride = access.strides[static_cast<std::size_t>(q)];
-    access.strides[static_cast<std::size_t>(q)] = stride * rows;
-    access.strides.insert(access.strides.begin() + q + 1, stride);
-  };
-  for (Expr& expr : split.exprs) {
-    expr.dims = widen(expr.dims);
-    split_access(expr.access);
-    if (expr.dim > q) ++expr.dim;
-  }
-  for (space::Reduction& reduction : split.reductions) {
-    reduction.kept = widen(reduction.kept);
-    for (int& dim : reduction.over)
-      if (dim > q) ++dim;
-  }
-  for (space::Store& store : split.stores) {
-    store.dims = widen(store.dims);
-    split_access(store.access);
-  }
-  return split;
 }
 
 /// What is computed in one set of loops: reductions and stores of one level and domain.
@@ -158,7 +79,8 @@ struct PendingStore {
 class Schedule {
  public:
   /// `blocked`: by split_rows.
-  Schedule(const space::Kernel& space, bool blocked) : space_(space), blocked_(blocked), eval_(space, kernel_) {}
+  Schedule(const space::Kernel& space, bool blocked)
+      : space_(space), blocked_(blocked), eval_(space, kernel_) {}
 
   loop::Kernel run() {
     parallel_ = space_.parallel();
@@ -184,8 +106,8 @@ class Schedule {
     for (int operand : space_.exprs[static_cast<std::size_t>(expr)].operands) reach(operand, seen);
   }
 
-  /// The parallel dimension across lanes, unless more memory lies along rows long enough to fill them.
-  /// Rows shorter than a vector are staged and walked across.
+  /// The parallel dimension across lanes, unless more memory lies along rows long enough to fill
+  /// them. Rows shorter than a vector are staged and walked across.
   void choose_columns() {
     const auto [best, across_traffic] = most_along(space_, parallel_);
     const auto [along, along_traffic] = most_along(space_, ~parallel_);
@@ -207,13 +129,14 @@ class Schedule {
     if (across == Evaluator::kNone) return;
     across_rows_ = across;
     for (int d = 0; d < dim_count(); ++d)  // the same row may be walked under several names
-      if (d != across && !has(parallel_, d) && extent(d) == extent(along)) stagings_.emplace_back(eval_, across, d, true);
+      if (d != across && !has(parallel_, d) && extent(d) == extent(along))
+        stagings_.emplace_back(eval_, across, d, true);
   }
 
   void collect_stores() {
     for (const space::Store& store : space_.stores)
-      stores_.push_back({store.expr, {store.access, false}, store.dims & ~parallel_, store.level,
-                         false});
+      stores_.push_back(
+          {store.expr, {store.access, false}, store.dims & ~parallel_, store.level, false});
   }
 
   Nest& nest_for(int level, DimSet dims, const std::vector<int>* over) {
@@ -291,7 +214,8 @@ class Schedule {
       access.strides[static_cast<std::size_t>(columns_)] = 1;
       count = kLanes;
     }
-    std::vector<int> order;  // innermost first: what lies across lanes, then as the dimensions stand
+    std::vector<int>
+        order;  // innermost first: what lies across lanes, then as the dimensions stand
     if (across_rows_ != Evaluator::kNone && has(inner, across_rows_)) order.push_back(across_rows_);
     for (int d = dim_count(); d-- > 0;)
       if (has(inner, d) && d != across_rows_) order.push_back(d);
@@ -340,30 +264,33 @@ class Schedule {
     for (int d : grid) kernel_.chunks *= extent(d);
 
     eval_.prepare(all_roots(), ~DimSet{0}, 0);
-    builder().loop("chunk", {Affine::of(loop::kBegin)}, {Affine::of(loop::kEnd)}, 1, [&](loop::Var chunk) {
-      eval_.push_scope();
-      // chunk = ((g0 · |g1| + g1) · …) · blocks + b
-      std::int64_t below = blocks;
-      for (std::size_t i = grid.size(); i-- > 0;) {
-        const int d = grid[i];
-        const bool whole = kernel_.chunks == extent(d);
-        eval_.open(d, Affine::of(whole ? chunk
-                                       : builder().define(fmt::format("p{}", d), Affine::of(chunk),
-                                                          below, i == 0 ? 0 : extent(d))));
-        below *= extent(d);
-      }
-      if (columns_ == Evaluator::kNone) {
-        body();
-      } else {
-        Affine first(0);
-        if (blocks > 1)
-          first = Affine::of(grid.empty() ? chunk
-                                          : builder().define("block", Affine::of(chunk), 1, blocks)) *
-                  block;
-        columns(first, block, blocks);
-      }
-      eval_.pop_scope();
-    });
+    builder().loop(
+        "chunk", {Affine::of(loop::kBegin)}, {Affine::of(loop::kEnd)}, 1, [&](loop::Var chunk) {
+          eval_.push_scope();
+          // chunk = ((g0 · |g1| + g1) · …) · blocks + b
+          std::int64_t below = blocks;
+          for (std::size_t i = grid.size(); i-- > 0;) {
+            const int d = grid[i];
+            const bool whole = kernel_.chunks == extent(d);
+            eval_.open(d,
+                       Affine::of(whole ? chunk
+                                        : builder().define(fmt::format("p{}", d), Affine::of(chunk),
+                                                           below, i == 0 ? 0 : extent(d))));
+            below *= extent(d);
+          }
+          if (columns_ == Evaluator::kNone) {
+            body();
+          } else {
+            Affine first(0);
+            if (blocks > 1)
+              first = Affine::of(grid.empty()
+                                     ? chunk
+                                     : builder().define("block", Affine::of(chunk), 1, blocks)) *
+                      block;
+            columns(first, block, blocks);
+          }
+          eval_.pop_scope();
+        });
   }
 
   /// The block [first, first + block) of the column dimension, 16 points at a time.
@@ -411,7 +338,8 @@ class Schedule {
 
   int choose_vector(const Nest& nest) const {
     if (columns_ != Evaluator::kNone) return columns_;
-    if (across_rows_ != Evaluator::kNone && has(nest.dims, across_rows_) && may_be_vector(nest, across_rows_))
+    if (across_rows_ != Evaluator::kNone && has(nest.dims, across_rows_) &&
+        may_be_vector(nest, across_rows_))
       return across_rows_;
     std::set<int> reached;
     for (int root : roots(nest)) reach(root, reached);
@@ -436,7 +364,8 @@ class Schedule {
     for (int e : reached) {
       const Expr& expr = space_.exprs[static_cast<std::size_t>(e)];
       if (expr.kind == Expr::Kind::apply && has(expr.dims, d))
-        weight += traits(*expr.node).transcendental && !eval_.is_filled(e) ? kTranscendentalWeight : 1;
+        weight +=
+            traits(*expr.node).transcendental && !eval_.is_filled(e) ? kTranscendentalWeight : 1;
     }
     return weight;
   }
@@ -451,9 +380,12 @@ class Schedule {
     eval_.prepare(roots, closed, nest.level);
     const auto inside = [&](const Affine& at, int active, std::vector<Reg> now) {
       eval_.push_scope();
-      if (d == eval_.vector_dim()) eval_.open_vector(d, at, active);
-      else eval_.open(d, at);
-      std::vector<Reg> next = loops(nest, roots, dims, i + 1, closed & ~bit(d), std::move(now), leaf);
+      if (d == eval_.vector_dim())
+        eval_.open_vector(d, at, active);
+      else
+        eval_.open(d, at);
+      std::vector<Reg> next =
+          loops(nest, roots, dims, i + 1, closed & ~bit(d), std::move(now), leaf);
       eval_.close(d);
       eval_.pop_scope();
       return next;
@@ -476,12 +408,13 @@ class Schedule {
 
   using Chains = std::vector<std::vector<Reg>>;
 
-  /// Whether a loop's reductions may run in kPartials interleaved chains: one chain would be as slow as
-  /// the latency of its steps.
+  /// Whether a loop's reductions may run in kPartials interleaved chains: one chain would be as
+  /// slow as the latency of its steps.
   bool splits(const Nest& nest, const std::vector<Reg>& carried) const {
-    return !carried.empty() && std::all_of(nest.reductions.begin(), nest.reductions.end(), [&](int r) {
-      return lane_reduction(space_.reductions[static_cast<std::size_t>(r)]).has_value();
-    });
+    return !carried.empty() &&
+           std::all_of(nest.reductions.begin(), nest.reductions.end(), [&](int r) {
+             return lane_reduction(space_.reductions[static_cast<std::size_t>(r)]).has_value();
+           });
   }
 
   /// The first chain goes on from what is carried, the others start from the identity.
@@ -490,8 +423,9 @@ class Schedule {
     for (int c = 1; c < kPartials; ++c) {
       std::vector<Reg> identities;
       for (int r : nest.reductions)
-        identities.push_back(builder().splat(identity(space_.reductions[static_cast<std::size_t>(r)]),
-                                             builder().type(chains[0][identities.size()]).lanes));
+        identities.push_back(
+            builder().splat(identity(space_.reductions[static_cast<std::size_t>(r)]),
+                            builder().type(chains[0][identities.size()]).lanes));
       chains.push_back(std::move(identities));
     }
     return chains;
@@ -504,8 +438,9 @@ class Schedule {
       for (std::size_t c = 0; c < chains.size(); c += 2) {
         std::vector<Reg> both;
         for (std::size_t r = 0; r < nest.reductions.size(); ++r)
-          both.push_back(eval_.combine(space_.reductions[static_cast<std::size_t>(nest.reductions[r])],
-                                       std::span(&chains[c][r], 1), std::span(&chains[c + 1][r], 1))[0]);
+          both.push_back(
+              eval_.combine(space_.reductions[static_cast<std::size_t>(nest.reductions[r])],
+                            std::span(&chains[c][r], 1), std::span(&chains[c + 1][r], 1))[0]);
         halves.push_back(std::move(both));
       }
       chains = std::move(halves);
@@ -515,9 +450,11 @@ class Schedule {
 
   /// A loop written out.
   template <class Inside>
-  std::vector<Reg> unrolled(const Nest& nest, std::int64_t n, std::vector<Reg> carried, const Inside& inside) {
-    Chains chains = n >= 2 * kPartials && splits(nest, carried) ? start_chains(nest, std::move(carried))
-                                                                : Chains{std::move(carried)};
+  std::vector<Reg> unrolled(const Nest& nest, std::int64_t n, std::vector<Reg> carried,
+                            const Inside& inside) {
+    Chains chains = n >= 2 * kPartials && splits(nest, carried)
+                        ? start_chains(nest, std::move(carried))
+                        : Chains{std::move(carried)};
     for (std::int64_t at = 0; at < n; ++at) {
       auto& chain = chains[static_cast<std::size_t>(at) % chains.size()];
       chain = inside(at, kLanes, std::move(chain));
@@ -525,7 +462,8 @@ class Schedule {
     return join_chains(nest, std::move(chains));
   }
 
-  /// The rounds of kPartials vectors of a reduction along its lanes; what they cover is returned in `done`.
+  /// The rounds of kPartials vectors of a reduction along its lanes; what they cover is returned in
+  /// `done`.
   template <class Inside>
   std::vector<Reg> interleaved(const Nest& nest, int d, std::int64_t full, std::vector<Reg> carried,
                                const Inside& inside, std::int64_t& done) {
@@ -537,17 +475,21 @@ class Schedule {
     }
     const std::size_t width = carried.size();
     std::vector<Reg> all;
-    for (const auto& chain : start_chains(nest, std::move(carried))) all.insert(all.end(), chain.begin(), chain.end());
-    all = builder().loop(fmt::format("r{}", d), {0}, {done}, kRound, all, [&](loop::Var v, const std::vector<Reg>& now) {
-      std::vector<Reg> next;
-      for (std::size_t c = 0; c < kPartials; ++c) {
-        const auto first = now.begin() + static_cast<std::ptrdiff_t>(c * width);
-        const auto chain = inside(Affine::of(v) + Affine(static_cast<std::int64_t>(c) * kLanes), kLanes,
-                                  std::vector<Reg>(first, first + static_cast<std::ptrdiff_t>(width)));
-        next.insert(next.end(), chain.begin(), chain.end());
-      }
-      return next;
-    });
+    for (const auto& chain : start_chains(nest, std::move(carried)))
+      all.insert(all.end(), chain.begin(), chain.end());
+    all = builder().loop(
+        fmt::format("r{}", d), {0}, {done}, kRound, all,
+        [&](loop::Var v, const std::vector<Reg>& now) {
+          std::vector<Reg> next;
+          for (std::size_t c = 0; c < kPartials; ++c) {
+            const auto first = now.begin() + static_cast<std::ptrdiff_t>(c * width);
+            const auto chain =
+                inside(Affine::of(v) + Affine(static_cast<std::int64_t>(c) * kLanes), kLanes,
+                       std::vector<Reg>(first, first + static_cast<std::ptrdiff_t>(width)));
+            next.insert(next.end(), chain.begin(), chain.end());
+          }
+          return next;
+        });
     Chains chains;
     for (std::size_t c = 0; c < kPartials; ++c)
       chains.emplace_back(all.begin() + static_cast<std::ptrdiff_t>(c * width),
@@ -567,8 +509,12 @@ class Schedule {
     for (int d : nest.over)
       if (d != v) over.push_back(d);
     const bool folds = std::find(nest.over.begin(), nest.over.end(), v) != nest.over.end();
-    if (folds) over.push_back(v);
-    else if (v != Evaluator::kNone && has(nest.dims, v)) kept.push_back(v);
+    if (folds)
+      over.push_back(v);
+    else if (v != Evaluator::kNone && has(nest.dims, v))
+      // Innermost, where memory lies along it; across rows outermost, and the short row is written
+      // out.
+      kept.insert(v == across_rows_ ? kept.begin() : kept.end(), v);
 
     loops(nest, needed, kept, 0, nest.dims, {}, [&](std::vector<Reg>) -> std::vector<Reg> {
       if (nest.over.empty() && nest.reductions.empty()) {
@@ -584,13 +530,15 @@ class Schedule {
       return {};
     });
     for (int s : nest.stores)
-      if (stores_[static_cast<std::size_t>(s)].fills) eval_.fill(stores_[static_cast<std::size_t>(s)].expr);
+      if (stores_[static_cast<std::size_t>(s)].fills)
+        eval_.fill(stores_[static_cast<std::size_t>(s)].expr);
   }
 
   void emit_stores(const Nest& nest) {
     // All values before any store: an output may lie where an input lay.
     std::vector<Reg> values;
-    for (int s : nest.stores) values.push_back(eval_.eval(stores_[static_cast<std::size_t>(s)].expr));
+    for (int s : nest.stores)
+      values.push_back(eval_.eval(stores_[static_cast<std::size_t>(s)].expr));
     for (std::size_t i = 0; i < values.size(); ++i) {
       const PendingStore& store = stores_[static_cast<std::size_t>(nest.stores[i])];
       eval_.store(store.place, values[i]);
@@ -633,8 +581,9 @@ class Schedule {
       for (Reg combined : eval_.combine(reduction, now, inputs)) {
         // Lanes beyond the row keep what they had.
         const bool partial = folds && eval_.active() < kLanes;
-        next.push_back(partial ? builder().let(loop::Opcode::select, {lane_mask(), combined, running[at]})
-                               : combined);
+        next.push_back(
+            partial ? builder().let(loop::Opcode::select, {lane_mask(), combined, running[at]})
+                    : combined);
         ++at;
       }
     }

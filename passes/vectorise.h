@@ -5,14 +5,15 @@
 //   after:   for chunk = begin to end { for i = 4096·chunk to min(…) step 16 {
 //              %0 = load f32x16 %0[i]  …  store … } }
 //
-// Kernels of rows take a block of rows at a time, stage by stage (split_rows): within a stage rows are
-// independent, so their latencies overlap, and what is computed once a row is computed for 16 at once.
+// Kernels of rows take a block of rows at a time, stage by stage (split_rows): within a stage rows
+// are independent, so their latencies overlap, and what is computed once a row is computed for 16
+// at once.
 //
-// One dimension is walked 16 points at a time: a parallel one where memory lies along it ("columns"),
-// else, in each loop nest, the one its operands lie along ("rows"); a reduction along the vector
-// dimension runs over 16 logical lanes that are combined by halving at the end. Chunks, splits and
-// lanes follow from the shape alone, so results do not depend on the CPU or the number of threads;
-// only tile sizes (passes/tile), which change no result, look at the target.
+// One dimension is walked 16 points at a time: a parallel one where memory lies along it
+// ("columns"), else, in each loop nest, the one its operands lie along ("rows"); a reduction along
+// the vector dimension runs over 16 logical lanes that are combined by halving at the end. Chunks,
+// splits and lanes follow from the shape alone, so results do not depend on the CPU or the number
+// of threads; only tile sizes (passes/tile), which change no result, look at the target.
 #pragma once
 
 #include "ir/loop.h"

@@ -36,7 +36,8 @@ std::map<std::string, std::string> load_checkpoint(const std::string& path,
   for (const VariablePtr& variable : variables) {
     const auto found = file.tensors.find(variable->name);
     if (found == file.tensors.end())
-      throw Error(fmt::format("{}: expected a tensor '{}', found none of that name", path, variable->name));
+      throw Error(
+          fmt::format("{}: expected a tensor '{}', found none of that name", path, variable->name));
     if (found->second.type() != variable->type)
       throw Error(fmt::format("{}: expected tensor '{}' to be {}, found {}", path, variable->name,
                               variable->type.pretty(), found->second.type().pretty()));

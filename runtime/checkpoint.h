@@ -14,13 +14,13 @@ namespace kiln {
 /// runs ended with the very same weights.
 std::uint64_t hash_of(const std::vector<VariablePtr>& variables);
 
-/// Writes the variables' values, and text beside them, atomically: a reader (or a run that is killed)
-/// sees the old file or the new one, never a part.
+/// Writes the variables' values, and text beside them, atomically: a reader (or a run that is
+/// killed) sees the old file or the new one, never a part.
 void save_checkpoint(const std::string& path, const std::vector<VariablePtr>& variables,
                      const std::map<std::string, std::string>& facts = {});
 
-/// Reads a checkpoint into the variables (by name) and returns the text beside them. Throws Error when
-/// a variable is missing or has another type; tensors that no variable asks for are ignored.
+/// Reads a checkpoint into the variables (by name) and returns the text beside them. Throws Error
+/// when a variable is missing or has another type; tensors that no variable asks for are ignored.
 std::map<std::string, std::string> load_checkpoint(const std::string& path,
                                                    const std::vector<VariablePtr>& variables);
 

@@ -1,4 +1,5 @@
-// A function compiled: its passes run, its kernels are machine code, its step is ready to be called.
+// A function compiled: its passes run, its kernels are machine code, its step is ready to be
+// called.
 #pragma once
 
 #include <atomic>
@@ -37,8 +38,8 @@ class Executable {
   const CompileReport& report() const { return report_; }
 
   /// Runs the step. `pointers` holds the addresses of the function's arguments (state is updated in
-  /// place), then of the results that are not aliased. Allocates nothing once as many calls have been
-  /// in flight together as ever will.
+  /// place), then of the results that are not aliased. Allocates nothing once as many calls have
+  /// been in flight together as ever will.
   void run(std::span<void* const> pointers);
   /// How many pointers `run` takes.
   std::size_t pointer_count() const { return pointers_; }

@@ -34,8 +34,8 @@ class Compiled {
   Compiled(Traced traced, Mode mode, const Target& target);
 
   bool accepts(std::span<const Array* const> inputs) const;
-  /// Runs the step. The outputs belong to this object and are overwritten by the next call, unless a
-  /// copy of one is still held.
+  /// Runs the step. The outputs belong to this object and are overwritten by the next call, unless
+  /// a copy of one is still held.
   const std::vector<Array>& operator()(std::span<const Array* const> inputs);
 
   const Executable& executable() const { return *executable_; }
@@ -65,7 +65,9 @@ class JitCache {
   /// The compiled trace for these input types, made now if there is none.
   Compiled& find(std::span<const Array* const> inputs);
   Compiled& find(const std::vector<Type>& inputs);
-  Traced trace(const std::vector<Type>& inputs) const { return Trace::run(function_, inputs, names_); }
+  Traced trace(const std::vector<Type>& inputs) const {
+    return Trace::run(function_, inputs, names_);
+  }
   /// The one used last; throws Error when the function was never called or compiled.
   Compiled& latest();
   std::size_t size() const { return traces_.size(); }
@@ -89,22 +91,27 @@ class Jit {
   explicit Jit(TensorFunction function, std::vector<std::string> names = {})
       : cache_(std::make_shared<JitCache>(std::move(function), std::move(names))) {}
 
-  /// Runs the function on arrays. A single result is an Array, several are a vector of them; they are
-  /// overwritten by the next call unless a copy is held.
+  /// Runs the function on arrays. A single result is an Array, several are a vector of them; they
+  /// are overwritten by the next call unless a copy is held.
   template <std::same_as<Array>... Inputs>
   const auto& operator()(const Inputs&... inputs) {
     const std::array<const Array*, sizeof...(Inputs)> pointers{&inputs...};
-    const std::vector<Array>& outputs = cache_->find(std::span<const Array* const>(pointers))(pointers);
-    if constexpr (std::same_as<Result, Tensor>) return outputs[0];
-    else return outputs;
+    const std::vector<Array>& outputs =
+        cache_->find(std::span<const Array* const>(pointers))(pointers);
+    if constexpr (std::same_as<Result, Tensor>)
+      return outputs[0];
+    else
+      return outputs;
   }
   /// The same on a list of arrays.
   const auto& run(std::span<const Array> inputs) {
     arguments_.clear();
     for (const Array& input : inputs) arguments_.push_back(&input);
     const std::vector<Array>& outputs = cache_->find(arguments_)(arguments_);
-    if constexpr (std::same_as<Result, Tensor>) return outputs[0];
-    else return outputs;
+    if constexpr (std::same_as<Result, Tensor>)
+      return outputs[0];
+    else
+      return outputs;
   }
   /// Traces and compiles for these input types without running.
   Compiled& compile(const std::vector<Type>& inputs) { return cache_->find(inputs); }
@@ -145,7 +152,8 @@ template <class F, std::size_t... I>
 std::vector<Tensor> apply(F& f, const std::vector<Tensor>& inputs, std::index_sequence<I...>) {
   if constexpr (std::same_as<std::decay_t<decltype(f(inputs[I]...))>, Tensor>)
     return {f(inputs[I]...)};
-  else return f(inputs[I]...);
+  else
+    return f(inputs[I]...);
 }
 
 }  // namespace jit_support
@@ -158,8 +166,8 @@ auto jit(F f, const std::vector<Type>& examples = {}, std::vector<std::string> n
   Jit<std::decay_t<typename Signature::Result>> compiled(
       [f](const std::vector<Tensor>& inputs) mutable {
         if (inputs.size() != Signature::kInputs)
-          throw Error(fmt::format("jit: the function takes {} tensors, found {}", Signature::kInputs,
-                                  inputs.size()));
+          throw Error(fmt::format("jit: the function takes {} tensors, found {}",
+                                  Signature::kInputs, inputs.size()));
         return jit_support::apply(f, inputs, std::make_index_sequence<Signature::kInputs>());
       },
       std::move(names));

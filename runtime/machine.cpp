@@ -21,19 +21,21 @@ double measured_peak_gflops(const Target& target) {
   loop::Builder b(kernel);
   const int out = b.buffer(DType::f32, loop::Buffer::Kind::inout, chains * loop::kLanes);
   std::vector<loop::Reg> chain;
-  for (int c = 0; c < chains; ++c) chain.push_back(b.load(out, loop::Affine(c * loop::kLanes), loop::kLanes));
+  for (int c = 0; c < chains; ++c)
+    chain.push_back(b.load(out, loop::Affine(c * loop::kLanes), loop::kLanes));
   const loop::Reg factor = b.splat(b.constant({DType::f32, 1}, 0.5), loop::kLanes);
   const loop::Reg addend = b.splat(b.constant({DType::f32, 1}, 1), loop::kLanes);
   // Chunks are rounds, so that the loop's bounds are not known when it is compiled.
   kernel.chunks = kRounds;
-  chain = b.loop("round", {loop::Affine::of(loop::kBegin)}, {loop::Affine::of(loop::kEnd)}, 1, chain,
-                 [&](loop::Var, const std::vector<loop::Reg>& now) {
+  chain = b.loop("round", {loop::Affine::of(loop::kBegin)}, {loop::Affine::of(loop::kEnd)}, 1,
+                 chain, [&](loop::Var, const std::vector<loop::Reg>& now) {
                    std::vector<loop::Reg> next;
                    for (loop::Reg reg : now)
                      next.push_back(b.let(loop::Opcode::fma, {reg, factor, addend}));
                    return next;
                  });
-  for (int c = 0; c < chains; ++c) b.store(out, loop::Affine(c * loop::kLanes), chain[static_cast<std::size_t>(c)]);
+  for (int c = 0; c < chains; ++c)
+    b.store(out, loop::Affine(c * loop::kLanes), chain[static_cast<std::size_t>(c)]);
   program.kernels.push_back(std::move(kernel));
   program.launches.push_back({0, {{BufferRef::Kind::argument, 0, 0}}, 1, "peak"});
 
@@ -45,7 +47,8 @@ double measured_peak_gflops(const Target& target) {
   for (int run = 0; run < 100; ++run) {
     const auto start = std::chrono::steady_clock::now();
     code.entry()(arguments, nullptr, &table);
-    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    const double seconds =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     best = std::max(best, 2.0 * loop::kLanes * chains * kRounds / seconds / 1e9);
   }
   return best;

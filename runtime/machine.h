@@ -1,4 +1,5 @@
-// What this machine reaches at best, measured when asked, so that a figure can be quoted as a share.
+// What this machine reaches at best, measured when asked, so that a figure can be quoted as a
+// share.
 #pragma once
 
 #include "codegen/target.h"

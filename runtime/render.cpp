@@ -12,8 +12,8 @@ std::string render_dot(const std::string& dot, const std::string& format) {
   const std::vector<std::string> command{"dot", "-T" + format};
   const ProgramResult drawn = run_program(command, dot);
   if (!drawn.succeeded())
-    throw Error(fmt::format("drawing {} needs Graphviz: {}; --format dot prints what it would draw", format,
-                            problem_of(drawn, "dot", "graphviz")));
+    throw Error(fmt::format("drawing {} needs Graphviz: {}; --format dot prints what it would draw",
+                            format, problem_of(drawn, "dot", "graphviz")));
   return drawn.output;
 }
 

@@ -7,7 +7,8 @@
 
 namespace kiln {
 
-/// Graphviz text as "dot" (itself) or "svg". Throws Error when dot is needed and not installed, or fails.
+/// Graphviz text as "dot" (itself) or "svg". Throws Error when dot is needed and not installed, or
+/// fails.
 std::string render_dot(const std::string& dot, const std::string& format);
 /// The same of a function's graph.
 std::string render_graph(const Function& function, const std::string& format);

@@ -19,7 +19,8 @@ int default_threads() {
   const char* end = text + std::strlen(text);
   const auto [at, error] = std::from_chars(text, end, threads);
   if (error != std::errc() || at != end || threads < 1 || threads > kMaxThreads)
-    throw Error(fmt::format("KILN_THREADS: expected a number from 1 to {}, found '{}'", kMaxThreads, text));
+    throw Error(
+        fmt::format("KILN_THREADS: expected a number from 1 to {}, found '{}'", kMaxThreads, text));
   return threads;
 }
 
@@ -40,7 +41,8 @@ ThreadPool& Settings::pool() {
 
 void Settings::set_threads(int threads) {
   if (threads < 1 || threads > kMaxThreads)
-    throw Error(fmt::format("threads: expected a number from 1 to {}, found {}", kMaxThreads, threads));
+    throw Error(
+        fmt::format("threads: expected a number from 1 to {}, found {}", kMaxThreads, threads));
   pool_ = std::make_unique<ThreadPool>(threads);
 }
 
@@ -63,7 +65,8 @@ Array& value_of(const VariablePtr& variable) {
   Array drawn(Type{DType::f32, variable->type.dims});
   const auto a = static_cast<float>(init.a), b = static_cast<float>(init.b);
   for (float& element : drawn.data<float>())
-    element = init.kind == Initializer::Kind::uniform ? random.uniform(a, b) : a + b * random.normal();
+    element =
+        init.kind == Initializer::Kind::uniform ? random.uniform(a, b) : a + b * random.normal();
   value = drawn.converted(variable->type.dtype);
   return value;
 }

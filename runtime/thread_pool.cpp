@@ -21,12 +21,13 @@ void relax() {
 #endif
 }
 
-constexpr unsigned kDefaultControlWord = 0x1F80;  // MXCSR: all exceptions masked, nearest, no FTZ/DAZ
+constexpr unsigned kDefaultControlWord =
+    0x1F80;  // MXCSR: all exceptions masked, nearest, no FTZ/DAZ
 
 }  // namespace
 
-// Writing the control word stalls the pipeline, so it is written only where it differs; the lowest six
-// bits are flags that record what happened and change nothing.
+// Writing the control word stalls the pipeline, so it is written only where it differs; the lowest
+// six bits are flags that record what happened and change nothing.
 constexpr unsigned kFlags = 0x3F;
 
 FloatEnvironment::FloatEnvironment() : saved_(kDefaultControlWord) {
@@ -91,13 +92,16 @@ void ThreadPool::run(KernelFn* kernel, void* const* buffers, std::int64_t chunks
   finished_.store(0, std::memory_order_relaxed);
   helpers_.store(static_cast<int>(threads_used) - 1, std::memory_order_relaxed);
   claims_.store(std::uint64_t{generation} << 32, std::memory_order_release);
-  // Sequentially consistent with a worker's count of itself as parked: one of the two sees the other.
+  // Sequentially consistent with a worker's count of itself as parked: one of the two sees the
+  // other.
   generation_.store(generation, std::memory_order_seq_cst);
   if (parked_.load(std::memory_order_seq_cst) > 0) generation_.notify_all();
   run_parts(generation);
   for (int spins = 0; finished_.load(std::memory_order_acquire) != parts; ++spins) {
-    if (spins < kSpinsBeforeYield) relax();
-    else std::this_thread::yield();  // a worker may be waiting for this very processor
+    if (spins < kSpinsBeforeYield)
+      relax();
+    else
+      std::this_thread::yield();  // a worker may be waiting for this very processor
   }
   busy_.clear(std::memory_order_release);
 }

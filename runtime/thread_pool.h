@@ -1,10 +1,10 @@
 // The threads that share a kernel's chunks: made once, kept, parked when there is nothing to do.
 //
 // A launch is divided into contiguous parts of its chunks, a few for each thread that takes part;
-// threads claim parts until none is left, so one that the system holds up delays only the part it is
-// in. Which thread runs which part changes no result. Between launches workers spin for a bounded time
-// (a step's kernels follow each other within microseconds, waking a parked thread takes tens), then
-// park, so an idle process uses no CPU.
+// threads claim parts until none is left, so one that the system holds up delays only the part it
+// is in. Which thread runs which part changes no result. Between launches workers spin for a
+// bounded time (a step's kernels follow each other within microseconds, waking a parked thread
+// takes tens), then park, so an idle process uses no CPU.
 #pragma once
 
 #include <atomic>
@@ -26,8 +26,8 @@ class ThreadPool {
   ThreadPool& operator=(const ThreadPool&) = delete;
 
   int threads() const { return static_cast<int>(workers_.size()) + 1; }
-  /// Runs kernel over [0, chunks) on at most `most` threads; returns when all is done. When the pool
-  /// is busy with another caller's kernel, this one runs on its own thread alone.
+  /// Runs kernel over [0, chunks) on at most `most` threads; returns when all is done. When the
+  /// pool is busy with another caller's kernel, this one runs on its own thread alone.
   void run(KernelFn* kernel, void* const* buffers, std::int64_t chunks, std::int64_t most) noexcept;
   /// What generated code calls back.
   RuntimeTable table() { return {&parallel_for, nullptr, this}; }
@@ -40,8 +40,8 @@ class ThreadPool {
   void run_parts(std::uint32_t generation) noexcept;
   void work(int number) noexcept;
 
-  // The job. Read by workers that may come late, so atomic; what such a worker read counts only if it
-  // then claims a part of the same generation.
+  // The job. Read by workers that may come late, so atomic; what such a worker read counts only if
+  // it then claims a part of the same generation.
   std::atomic<KernelFn*> kernel_{nullptr};
   std::atomic<void* const*> buffers_{nullptr};
   std::atomic<std::int64_t> chunks_{0};

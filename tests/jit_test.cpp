@@ -40,9 +40,12 @@ void check(const TensorFunction& f, const std::vector<Array>& inputs, double tol
       for (std::int64_t i = 0; i < expected[r].count(); ++i) {
         INFO("result " << r << " element " << i);
         const double got = results[r].as_double(i), want = expected[r].as_double(i);
-        if (std::isnan(want)) REQUIRE(std::isnan(got));
-        else if (std::isinf(want)) REQUIRE(got == want);
-        else REQUIRE(std::fabs(got - want) <= tolerance * std::max(scale, 1e-30));
+        if (std::isnan(want))
+          REQUIRE(std::isnan(got));
+        else if (std::isinf(want))
+          REQUIRE(got == want);
+        else
+          REQUIRE(std::fabs(got - want) <= tolerance * std::max(scale, 1e-30));
       }
     }
   }
@@ -58,12 +61,20 @@ TEST_CASE("element-wise chains of every size agree with the reference") {
 
 TEST_CASE("broadcasting agrees with the reference") {
   check([](const auto& in) { return std::vector{in[0] + in[1], in[0] * in[2] - in[3]}; },
-        {random_array({7, 33}, 1), random_array({33}, 2), random_array({7, 1}, 3), random_array({}, 4)});
+        {random_array({7, 33}, 1), random_array({33}, 2), random_array({7, 1}, 3),
+         random_array({}, 4)});
 }
 
 TEST_CASE("matrix products of every layout and odd size agree with the reference") {
-  for (const auto& [m, n, k] : {std::tuple{1, 1, 1}, {3, 5, 7}, {8, 32, 16}, {64, 10, 128}, {17, 33, 40},
-                                {130, 48, 5}, {64, 1, 20}, {1, 64, 20}, {5, 100, 3}}) {
+  for (const auto& [m, n, k] : {std::tuple{1, 1, 1},
+                                {3, 5, 7},
+                                {8, 32, 16},
+                                {64, 10, 128},
+                                {17, 33, 40},
+                                {130, 48, 5},
+                                {64, 1, 20},
+                                {1, 64, 20},
+                                {5, 100, 3}}) {
     check([](const auto& in) { return std::vector{matmul(in[0], in[1])}; },
           {random_array({m, k}, 1), random_array({k, n}, 2)});
     check([](const auto& in) { return std::vector{linear(in[0], in[1], in[2])}; },
@@ -77,19 +88,25 @@ TEST_CASE("matrix products of every layout and odd size agree with the reference
 
 TEST_CASE("reductions over every axis agree with the reference") {
   for (const Ints& axes : {Ints{0}, Ints{1}, Ints{2}, Ints{0, 2}, Ints{1, 2}, Ints{0, 1}, Ints{}})
-    check([&](const auto& in) {
-      return std::vector{sum(in[0], axes), amax(in[0], axes, true), mean(square(in[0]), axes)};
-    }, {random_array({5, 18, 33}, 1)});
+    check(
+        [&](const auto& in) {
+          return std::vector{sum(in[0], axes), amax(in[0], axes, true), mean(square(in[0]), axes)};
+        },
+        {random_array({5, 18, 33}, 1)});
 }
 
 TEST_CASE("softmax and cross-entropy with their gradients agree with the reference") {
   for (const std::int64_t classes : {1, 2, 10, 16, 37}) {
     Array labels(Type{DType::i32, {13}});
-    for (std::size_t i = 0; i < 13; ++i) labels.data<std::int32_t>()[i] = static_cast<std::int32_t>(i) % static_cast<std::int32_t>(classes);
-    check([](const auto& in) {
-      const Tensor loss = cross_entropy(in[0], in[1]);
-      return std::vector{loss, grad(loss, {in[0]})[0], softmax(in[0], 1), argmax(in[0], 1)};
-    }, {random_array({13, classes}, 1), labels});
+    for (std::size_t i = 0; i < 13; ++i)
+      labels.data<std::int32_t>()[i] =
+          static_cast<std::int32_t>(i) % static_cast<std::int32_t>(classes);
+    check(
+        [](const auto& in) {
+          const Tensor loss = cross_entropy(in[0], in[1]);
+          return std::vector{loss, grad(loss, {in[0]})[0], softmax(in[0], 1), argmax(in[0], 1)};
+        },
+        {random_array({13, classes}, 1), labels});
   }
 }
 
@@ -98,20 +115,25 @@ TEST_CASE("a column softmax agrees with the reference") {
 }
 
 TEST_CASE("views that are returned, reshaped or used twice agree with the reference") {
-  check([](const auto& in) {
-    const Tensor t = transpose(in[0], 0, 1);
-    return std::vector{t, in[0], in[0], reshape(t, {2, -1}), reshape(in[0] + 1.0, {-1}), t + in[1]};
-  }, {random_array({6, 4}, 1), random_array({4, 6}, 2)});
+  check(
+      [](const auto& in) {
+        const Tensor t = transpose(in[0], 0, 1);
+        return std::vector{t,        in[0], in[0], reshape(t, {2, -1}), reshape(in[0] + 1.0, {-1}),
+                           t + in[1]};
+      },
+      {random_array({6, 4}, 1), random_array({4, 6}, 2)});
   check([](const auto& in) { return std::vector{in[0] + transpose(in[0], 0, 1)}; },
         {random_array({20, 20}, 1)});
 }
 
 TEST_CASE("gradients of gradients agree with the reference") {
-  check([](const auto& in) {
-    const Tensor y = sum(tanh(in[0]) * in[0]);
-    const Tensor g = grad(y, {in[0]})[0];
-    return std::vector{g, grad(sum(g * g), {in[0]})[0]};
-  }, {random_array({3, 17}, 1)});
+  check(
+      [](const auto& in) {
+        const Tensor y = sum(tanh(in[0]) * in[0]);
+        const Tensor g = grad(y, {in[0]})[0];
+        return std::vector{g, grad(sum(g * g), {in[0]})[0]};
+      },
+      {random_array({3, 17}, 1)});
 }
 
 }  // namespace kiln

@@ -25,8 +25,12 @@ void* allocate(std::size_t size, std::size_t alignment) {
 
 void* operator new(std::size_t size) { return allocate(size, 0); }
 void* operator new[](std::size_t size) { return allocate(size, 0); }
-void* operator new(std::size_t size, std::align_val_t a) { return allocate(size, static_cast<std::size_t>(a)); }
-void* operator new[](std::size_t size, std::align_val_t a) { return allocate(size, static_cast<std::size_t>(a)); }
+void* operator new(std::size_t size, std::align_val_t a) {
+  return allocate(size, static_cast<std::size_t>(a));
+}
+void* operator new[](std::size_t size, std::align_val_t a) {
+  return allocate(size, static_cast<std::size_t>(a));
+}
 void operator delete(void* memory) noexcept { std::free(memory); }
 void operator delete[](void* memory) noexcept { std::free(memory); }
 void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
@@ -121,7 +125,8 @@ TEST_CASE("weights have equal bits on AVX2 and AVX-512") {
 }
 
 TEST_CASE("training lowers the loss, fused and unfused alike") {
-  Stepper fused("digit_mlp", Mode::fused, Target::host()), unfused("digit_mlp", Mode::unfused, Target::host());
+  Stepper fused("digit_mlp", Mode::fused, Target::host()),
+      unfused("digit_mlp", Mode::unfused, Target::host());
   const double first = fused.step();
   REQUIRE(unfused.step() == Approx(first).epsilon(1e-5));
   double last = 0;
@@ -137,7 +142,8 @@ TEST_CASE("the fused digits step has few launches and no state to copy but its c
   const StepPlan& plan = fused.compiled().executable().plan();
   REQUIRE(plan.program.launches.size() <= 12);
   REQUIRE(plan.copies <= 1);
-  REQUIRE(static_cast<double>(plan.program.arena_bytes) <= 1.05 * static_cast<double>(plan.live_bytes));
+  REQUIRE(static_cast<double>(plan.program.arena_bytes) <=
+          1.05 * static_cast<double>(plan.live_bytes));
 }
 
 }  // namespace kiln

@@ -22,8 +22,7 @@ std::vector<Type> infer_call(const InferContext& context) {
 }
 
 std::vector<Value> gradient_composite(const Node& node, std::span<const Value> cotangents) {
-  if (node.attrs<CallAttrs>().name == "kiln.stop_gradient")
-    return zero_gradient(node, cotangents);
+  if (node.attrs<CallAttrs>().name == "kiln.stop_gradient") return zero_gradient(node, cotangents);
   return not_differentiable(node, cotangents);
 }
 

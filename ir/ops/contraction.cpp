@@ -68,8 +68,8 @@ std::vector<Type> infer_dot(const InferContext& context) {
 /// The cotangent of one operand: the result's cotangent contracted with the other operand over the
 /// other's free axes, its axes then put back in the operand's order.
 Value dot_cotangent(Value ct, Value operand, Value other, const Ints& batch,
-                    const Ints& contracting, const Ints& other_batch,
-                    const Ints& other_contracting, bool operand_is_lhs) {
+                    const Ints& contracting, const Ints& other_batch, const Ints& other_contracting,
+                    bool operand_is_lhs) {
   const Ints mine = free_axes(operand.type().rank(), batch, contracting);
   const Ints others = free_axes(other.type().rank(), other_batch, other_contracting);
   const auto batches = static_cast<std::int64_t>(batch.size());
@@ -124,8 +124,10 @@ void for_each_point(const Ints& dims, F&& f) {
 
 template <class T>
 T multiply_add(T a, T b, T sum) {
-  if constexpr (std::is_floating_point_v<T>) return std::fma(a, b, sum);
-  else if constexpr (std::is_same_v<T, bool>) return sum || (a && b);
+  if constexpr (std::is_floating_point_v<T>)
+    return std::fma(a, b, sum);
+  else if constexpr (std::is_same_v<T, bool>)
+    return sum || (a && b);
   else
     return static_cast<T>(static_cast<std::uint64_t>(a) * static_cast<std::uint64_t>(b) +
                           static_cast<std::uint64_t>(sum));
@@ -218,8 +220,7 @@ Gradients gradient_reduce(const Node& node, Cotangents ct) {
   const auto widen = [&](Value v) { return broadcast(v, x.type().dims, kept); };
   // An initial value that is no mere identity is one more element of each result.
   const bool counts = initial != identity(node.graph(), *combiner, x.type().dtype);
-  if (combiner == Op::add)
-    return {widen(ct[0]), counts ? reduce(ct[0], Op::add, all) : Value{}};
+  if (combiner == Op::add) return {widen(ct[0]), counts ? reduce(ct[0], Op::add, all) : Value{}};
   // Tied extrema share the gradient equally (PyTorch's amax).
   const auto weight_of = [](Value element, Value extremum) {
     return select(compare(element, extremum, Direction::EQ), like(element, 1), like(element, 0));
@@ -239,8 +240,8 @@ std::vector<Array> reference_reduce(const Node& node, std::span<const Array> ope
   const Ints result_strides = row_major_strides(node.type().dims);
   // The running values, one rank-0 array per result element: every step is rounded to its type.
   std::vector<std::vector<Array>> running(static_cast<std::size_t>(node.type().count()));
-  for (auto& state : running) state.assign(operands.begin() + static_cast<std::ptrdiff_t>(inputs),
-                                           operands.end());
+  for (auto& state : running)
+    state.assign(operands.begin() + static_cast<std::ptrdiff_t>(inputs), operands.end());
   std::int64_t at = 0;
   for_each_point(operands[0].dims(), [&](const Ints& point) {
     std::int64_t target = 0;

@@ -47,10 +47,11 @@ std::vector<Type> infer_transpose(const InferContext& context) {
   const Ints& permutation = context.get<DimsAttrs>().dims;
   if (static_cast<int>(permutation.size()) != from.rank() ||
       !distinct_axes(permutation, from.rank()))
-    shape_error(fmt::format("a permutation of {} axes, not [{}]", from.rank(),
-                            join(permutation, ", ")));
+    shape_error(
+        fmt::format("a permutation of {} axes, not [{}]", from.rank(), join(permutation, ", ")));
   Type to{from.dtype, {}};
-  for (std::int64_t axis : permutation) to.dims.push_back(from.dims[static_cast<std::size_t>(axis)]);
+  for (std::int64_t axis : permutation)
+    to.dims.push_back(from.dims[static_cast<std::size_t>(axis)]);
   return {to};
 }
 
@@ -64,8 +65,10 @@ Gradients gradient_broadcast(const Node& node, Cotangents ct) {
     const auto from_axis = static_cast<std::size_t>(at - axes.begin());
     const bool kept = at != axes.end() &&
                       from.dims[from_axis] == node.type().dims[static_cast<std::size_t>(axis)];
-    if (kept) order.push_back(static_cast<std::int64_t>(from_axis));
-    else summed.push_back(axis);
+    if (kept)
+      order.push_back(static_cast<std::int64_t>(from_axis));
+    else
+      summed.push_back(axis);
   }
   Value sum = summed.empty() ? ct[0] : reduce(ct[0], Op::add, summed);
   if (!std::is_sorted(order.begin(), order.end())) {

@@ -58,11 +58,10 @@ Gradients gradient_power(const Node& node, Cotangents ct) {
   // d/da = b a^(b-1), 0 where b is 0; d/db = a^b log a, 0 where a is 0 and b >= 0.
   const Value a = node.operand(0), b = node.operand(1), y{&node, 0};
   const Value zero = like(a, 0);
-  const Value slope =
-      multiply(b, binary(Op::power, a, subtract(b, like(b, 1))));
+  const Value slope = multiply(b, binary(Op::power, a, subtract(b, like(b, 1))));
   const Value da = select(compare(b, zero, Direction::EQ), zero, slope);
-  const Value flat = binary(Op::and_, compare(a, zero, Direction::EQ),
-                            compare(b, zero, Direction::GE));
+  const Value flat =
+      binary(Op::and_, compare(a, zero, Direction::EQ), compare(b, zero, Direction::GE));
   const Value db = select(flat, zero, multiply(y, unary(Op::log, a)));
   return {multiply(ct[0], da), multiply(ct[0], db)};
 }
@@ -75,12 +74,18 @@ Gradients gradient_select(const Node& node, Cotangents ct) {
 template <class T>
 bool compare_elements(Direction direction, T a, T b) {
   switch (direction) {
-    case Direction::EQ: return a == b;
-    case Direction::NE: return a != b;
-    case Direction::GE: return a >= b;
-    case Direction::GT: return a > b;
-    case Direction::LE: return a <= b;
-    case Direction::LT: return a < b;
+    case Direction::EQ:
+      return a == b;
+    case Direction::NE:
+      return a != b;
+    case Direction::GE:
+      return a >= b;
+    case Direction::GT:
+      return a > b;
+    case Direction::LE:
+      return a <= b;
+    case Direction::LT:
+      return a < b;
   }
   std::abort();
 }
@@ -109,8 +114,10 @@ std::vector<Array> reference_select(const Node& node, std::span<const Array> ope
 
 template <class T>
 T divide_elements(T a, T b) {
-  if constexpr (std::is_floating_point_v<T>) return a / b;
-  else if constexpr (std::is_same_v<T, bool>) return a;
+  if constexpr (std::is_floating_point_v<T>)
+    return a / b;
+  else if constexpr (std::is_same_v<T, bool>)
+    return a;
   else {
     if (b == 0) return static_cast<T>(-1);
     if (std::is_signed_v<T> && b == static_cast<T>(-1))
@@ -121,8 +128,10 @@ T divide_elements(T a, T b) {
 
 template <class T>
 T remainder_elements(T a, T b) {
-  if constexpr (std::is_floating_point_v<T>) return std::fmod(a, b);
-  else if constexpr (std::is_same_v<T, bool>) return a;
+  if constexpr (std::is_floating_point_v<T>)
+    return std::fmod(a, b);
+  else if constexpr (std::is_same_v<T, bool>)
+    return a;
   else {
     if (b == 0) return a;
     if (std::is_signed_v<T> && b == static_cast<T>(-1)) return 0;
@@ -150,8 +159,10 @@ T minimum_elements(T a, T b) {
 
 template <class T>
 T power_elements(T a, T b) {
-  if constexpr (std::is_floating_point_v<T>) return std::pow(a, b);
-  else if constexpr (std::is_same_v<T, bool>) return a;
+  if constexpr (std::is_floating_point_v<T>)
+    return std::pow(a, b);
+  else if constexpr (std::is_same_v<T, bool>)
+    return a;
   else {
     // a^b wrapping; a negative exponent gives the integer part of 1 / a^|b|.
     if (std::is_signed_v<T> && b < 0) {
@@ -179,7 +190,8 @@ Val scalar_compare(const Node& node, Operands x) {
   return x[0].op(kOpcodes[static_cast<std::size_t>(node.attrs<CompareAttrs>().direction)], x[1]);
 }
 
-/// An integer division with its corners taken out before (the divisor is replaced by 1) and put back.
+/// An integer division with its corners taken out before (the divisor is replaced by 1) and put
+/// back.
 Val guarded_division(Operands x, bool quotient) {
   const Opcode opcode = quotient ? Opcode::div : Opcode::rem;
   const Val a = x[0], b = x[1];
@@ -193,8 +205,7 @@ Val guarded_division(Operands x, bool quotient) {
   }
   const Val by_minus_one = b == ones;
   const Val safe = a.op(opcode, select(by_zero | by_minus_one, one, b));
-  return select(by_zero, quotient ? ones : a,
-                select(by_minus_one, quotient ? -a : zero, safe));
+  return select(by_zero, quotient ? ones : a, select(by_minus_one, quotient ? -a : zero, safe));
 }
 
 /// Square and multiply over all bits of the exponent; for negative ones see power_elements.
@@ -210,9 +221,8 @@ Val integer_power(Val a, Val b) {
   if (is_unsigned(a.type().dtype)) return result;
   const Val ones = ~zero;
   const Val odd = (b & one) != zero;
-  const Val inverse =
-      select(a == one, one,
-             select(a == ones, select(odd, ones, one), select(a == zero, ones, zero)));
+  const Val inverse = select(
+      a == one, one, select(a == ones, select(odd, ones, one), select(a == zero, ones, zero)));
   return select(b < zero, inverse, result);
 }
 
@@ -240,9 +250,12 @@ constexpr std::array kRows = {
           .infer = infer_same,
           .gradient = [](const Node&, Cotangents ct) { return Gradients{ct[0], ct[0]}; },
           .reference = reference::binary<[](auto a, auto b) {
-            if constexpr (std::is_floating_point_v<decltype(a)>) return a + b;
-            else if constexpr (std::is_same_v<decltype(a), bool>) return a || b;
-            else return reference::wrapping<decltype(a)>(a, b, std::plus<>{});
+            if constexpr (std::is_floating_point_v<decltype(a)>)
+              return a + b;
+            else if constexpr (std::is_same_v<decltype(a), bool>)
+              return a || b;
+            else
+              return reference::wrapping<decltype(a)>(a, b, std::plus<>{});
           }>,
           .scalar = opcode_or_bits<Opcode::add, Opcode::bit_or>},
     OpDef{.op = Op::and_,
@@ -252,8 +265,10 @@ constexpr std::array kRows = {
           .infer = infer_logical,
           .gradient = zero_gradient,
           .reference = reference::binary<[](auto a, auto b) {
-            if constexpr (std::is_integral_v<decltype(a)>) return static_cast<decltype(a)>(a & b);
-            else return a;
+            if constexpr (std::is_integral_v<decltype(a)>)
+              return static_cast<decltype(a)>(a & b);
+            else
+              return a;
           }>,
           .scalar = opcode<Opcode::bit_and>},
     OpDef{.op = Op::compare,
@@ -303,9 +318,12 @@ constexpr std::array kRows = {
                                  multiply(ct[0], node.operand(0))};
               },
           .reference = reference::binary<[](auto a, auto b) {
-            if constexpr (std::is_floating_point_v<decltype(a)>) return a * b;
-            else if constexpr (std::is_same_v<decltype(a), bool>) return a && b;
-            else return reference::wrapping<decltype(a)>(a, b, std::multiplies<>{});
+            if constexpr (std::is_floating_point_v<decltype(a)>)
+              return a * b;
+            else if constexpr (std::is_same_v<decltype(a), bool>)
+              return a && b;
+            else
+              return reference::wrapping<decltype(a)>(a, b, std::multiplies<>{});
           }>,
           .scalar = opcode_or_bits<Opcode::mul, Opcode::bit_and>},
     OpDef{.op = Op::or_,
@@ -315,8 +333,10 @@ constexpr std::array kRows = {
           .infer = infer_logical,
           .gradient = zero_gradient,
           .reference = reference::binary<[](auto a, auto b) {
-            if constexpr (std::is_integral_v<decltype(a)>) return static_cast<decltype(a)>(a | b);
-            else return a;
+            if constexpr (std::is_integral_v<decltype(a)>)
+              return static_cast<decltype(a)>(a | b);
+            else
+              return a;
           }>,
           .scalar = opcode<Opcode::bit_or>},
     OpDef{.op = Op::power,
@@ -327,8 +347,7 @@ constexpr std::array kRows = {
           .gradient = gradient_power,
           .reference = reference::binary<[](auto a, auto b) {
             using T = decltype(a);
-            return static_cast<T>(
-                power_elements(reference::Wide<T>(a), reference::Wide<T>(b)));
+            return static_cast<T>(power_elements(reference::Wide<T>(a), reference::Wide<T>(b)));
           }>,
           .scalar = scalar_power},
     OpDef{.op = Op::remainder,
@@ -341,8 +360,8 @@ constexpr std::array kRows = {
                 // a - b trunc(a / b): slope 1 in a, -trunc(a / b) in b.
                 const Value a = node.operand(0), b = node.operand(1);
                 const Value ratio = divide(a, b);
-                const Value whole = multiply(unary(Op::sign, ratio),
-                                             unary(Op::floor, unary(Op::abs, ratio)));
+                const Value whole =
+                    multiply(unary(Op::sign, ratio), unary(Op::floor, unary(Op::abs, ratio)));
                 return Gradients{ct[0], negate(multiply(ct[0], whole))};
               },
           .reference = reference::binary<[](auto a, auto b) { return remainder_elements(a, b); }>,
@@ -362,8 +381,10 @@ constexpr std::array kRows = {
           .infer = infer_number,
           .gradient = [](const Node&, Cotangents ct) { return Gradients{ct[0], negate(ct[0])}; },
           .reference = reference::binary<[](auto a, auto b) {
-            if constexpr (std::is_floating_point_v<decltype(a)>) return a - b;
-            else return reference::wrapping<decltype(a)>(a, b, std::minus<>{});
+            if constexpr (std::is_floating_point_v<decltype(a)>)
+              return a - b;
+            else
+              return reference::wrapping<decltype(a)>(a, b, std::minus<>{});
           }>,
           .scalar = opcode<Opcode::sub>},
     OpDef{.op = Op::xor_,
@@ -373,8 +394,10 @@ constexpr std::array kRows = {
           .infer = infer_logical,
           .gradient = zero_gradient,
           .reference = reference::binary<[](auto a, auto b) {
-            if constexpr (std::is_integral_v<decltype(a)>) return static_cast<decltype(a)>(a ^ b);
-            else return a;
+            if constexpr (std::is_integral_v<decltype(a)>)
+              return static_cast<decltype(a)>(a ^ b);
+            else
+              return a;
           }>,
           .scalar = opcode<Opcode::bit_xor>},
 };

@@ -97,10 +97,12 @@ constexpr std::array kRows = {
           .infer = infer_signed_or_float,
           .gradient = chain<[](Value x, Value) { return unary(Op::sign, x); }>,
           .reference = reference::unary<[](auto x) {
-            if constexpr (std::is_floating_point_v<decltype(x)>) return std::fabs(x);
+            if constexpr (std::is_floating_point_v<decltype(x)>)
+              return std::fabs(x);
             else if constexpr (std::is_signed_v<decltype(x)>)
               return x < 0 ? reference::wrapping<decltype(x)>(0, x, std::minus<>{}) : x;
-            else return x;
+            else
+              return x;
           }>,
           .scalar = opcode<loop::Opcode::abs>},
     OpDef{.op = Op::ceil,
@@ -162,14 +164,15 @@ constexpr std::array kRows = {
           .gradient = zero_gradient,
           .reference = reference::float_unary<[](auto x) { return std::floor(x); }>,
           .scalar = opcode<loop::Opcode::floor>},
-    OpDef{.op = Op::is_finite,
-          .name = "is_finite",
-          .arity = 1,
-          .traits = kCheap,
-          .infer = infer_is_finite,
-          .gradient = zero_gradient,
-          .reference = reference::unary<[](auto x) { return std::isfinite(static_cast<double>(x)); }>,
-          .scalar = scalar_is_finite},
+    OpDef{
+        .op = Op::is_finite,
+        .name = "is_finite",
+        .arity = 1,
+        .traits = kCheap,
+        .infer = infer_is_finite,
+        .gradient = zero_gradient,
+        .reference = reference::unary<[](auto x) { return std::isfinite(static_cast<double>(x)); }>,
+        .scalar = scalar_is_finite},
     OpDef{.op = Op::log,
           .name = "log",
           .arity = 1,
@@ -204,8 +207,10 @@ constexpr std::array kRows = {
           .infer = infer_number,
           .gradient = [](const Node&, Cotangents ct) { return Gradients{negate(ct[0])}; },
           .reference = reference::unary<[](auto x) {
-            if constexpr (std::is_floating_point_v<decltype(x)>) return -x;
-            else return reference::wrapping<decltype(x)>(0, x, std::minus<>{});
+            if constexpr (std::is_floating_point_v<decltype(x)>)
+              return -x;
+            else
+              return reference::wrapping<decltype(x)>(0, x, std::minus<>{});
           }>,
           .scalar = scalar_negate},
     OpDef{.op = Op::not_,
@@ -215,9 +220,12 @@ constexpr std::array kRows = {
           .infer = infer_logical,
           .gradient = zero_gradient,
           .reference = reference::unary<[](auto x) {
-            if constexpr (std::is_same_v<decltype(x), bool>) return !x;
-            else if constexpr (std::is_integral_v<decltype(x)>) return static_cast<decltype(x)>(~x);
-            else return x;
+            if constexpr (std::is_same_v<decltype(x), bool>)
+              return !x;
+            else if constexpr (std::is_integral_v<decltype(x)>)
+              return static_cast<decltype(x)>(~x);
+            else
+              return x;
           }>,
           .scalar = scalar_not},
     OpDef{.op = Op::round_nearest_even,
@@ -233,9 +241,7 @@ constexpr std::array kRows = {
           .arity = 1,
           .traits = kCheap,
           .infer = infer_float,
-          .gradient = chain<[](Value x, Value y) {
-            return multiply(like(y, -0.5), divide(y, x));
-          }>,
+          .gradient = chain<[](Value x, Value y) { return multiply(like(y, -0.5), divide(y, x)); }>,
           .reference = reference::float_unary<[](auto x) { return 1 / std::sqrt(x); }>,
           .scalar = function<[](Val x) { return x.like(1) / x.op(loop::Opcode::sqrt); }>},
     OpDef{.op = Op::sign,

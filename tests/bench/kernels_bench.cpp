@@ -19,18 +19,21 @@ void run(benchmark::State& state, const Workload& workload, Mode mode) {
   compiled(inputs);
   for (auto _ : state) compiled(inputs);
   double flops = 0;
-  for (const space::Kernel& kernel : compiled.executable().plan().spaces) flops += kernel.contraction_flops();
-  state.counters["FLOP/s"] =
-      benchmark::Counter(flops, benchmark::Counter::kIsIterationInvariantRate, benchmark::Counter::kIs1000);
+  for (const space::Kernel& kernel : compiled.executable().plan().spaces)
+    flops += kernel.contraction_flops();
+  state.counters["FLOP/s"] = benchmark::Counter(
+      flops, benchmark::Counter::kIsIterationInvariantRate, benchmark::Counter::kIs1000);
   state.counters["launches"] =
       static_cast<double>(compiled.executable().plan().program.launches.size());
 }
 
 const bool kRegistered = [] {
   for (const Workload& workload : workloads())
-    for (const auto& [name, mode] : {std::pair("fused", Mode::fused), std::pair("unfused", Mode::unfused)})
-      benchmark::RegisterBenchmark((workload.name + "/" + name).c_str(),
-                                   [&workload, mode = mode](benchmark::State& state) { run(state, workload, mode); });
+    for (const auto& [name, mode] :
+         {std::pair("fused", Mode::fused), std::pair("unfused", Mode::unfused)})
+      benchmark::RegisterBenchmark(
+          (workload.name + "/" + name).c_str(),
+          [&workload, mode = mode](benchmark::State& state) { run(state, workload, mode); });
   return true;
 }();
 
