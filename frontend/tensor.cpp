@@ -15,8 +15,18 @@ std::string described(Value value) {
   return value.type().pretty() + (places.empty() ? "" : " (from " + places.front().str() + ")");
 }
 
+/// The tensor's value, which must be there and belong to the trace that goes on.
+Value used(const Tensor& x, std::string_view op, Where where) {
+  if (!x.value()) throw Error(where, fmt::format("{}: expected a tensor, found an empty one", op));
+  if (Trace* trace = Trace::active(); trace != nullptr && &trace->graph() != &x.value().graph())
+    throw Error(where, fmt::format("{}: {} belongs to another trace; what a function keeps between "
+                                   "calls is a variable",
+                                   op, described(x.value())));
+  return x.value();
+}
+
 int checked_axis(const Tensor& x, std::int64_t axis, std::string_view op, Where where) {
-  const int rank = x.dim();
+  const int rank = used(x, op, where).type().rank();
   if (axis < -rank || axis >= rank)
     throw Error(where,
                 fmt::format("{}: axis {} does not exist in {}", op, axis, described(x.value())));
@@ -57,6 +67,7 @@ std::vector<Value> broadcast_together(std::string_view op, std::initializer_list
   for (const Operand& operand : operands) {
     if (operand.is_number()) continue;
     const Tensor& tensor = operand.tensor();
+    used(tensor, op, where);
     if (first == nullptr) {
       first = &operand;
       dims = tensor.shape();
@@ -92,7 +103,7 @@ Tensor elementwise(Op op, const Operand& a, const Operand& b, Where where) {
 }
 
 Tensor elementwise(Op op, const Tensor& x, Where where) {
-  return Tensor(build::unary(op, x.value(), where));
+  return Tensor(build::unary(op, used(x, definition(op).name, where), where));
 }
 
 Tensor comparison(Direction direction, const Operand& a, const Operand& b, Where where) {
@@ -102,7 +113,7 @@ Tensor comparison(Direction direction, const Operand& a, const Operand& b, Where
 
 /// Canonical axes: all of them where none is named.
 Ints reduced_axes(const Tensor& x, const Ints& axes, std::string_view op, Where where) {
-  if (axes.empty()) return iota_axes(0, x.dim());
+  if (axes.empty()) return iota_axes(0, used(x, op, where).type().rank());
   Ints result;
   for (std::int64_t axis : axes) result.push_back(checked_axis(x, axis, op, where));
   std::sort(result.begin(), result.end());
@@ -124,11 +135,13 @@ Tensor reduction(Op combiner, std::string_view name, const Tensor& x, const Ints
 
 /// i1 [..., classes]: whether the class is the index.
 Tensor is_class(const Tensor& index, std::int64_t classes, Where where) {
-  Ints dims = index.shape();
+  // Counted in 32 bits at least: a count in 8 would come round to the index again.
+  const Tensor wide = size_of(index.dtype()) < 4 ? to(index, DType::i32, where) : index;
+  Ints dims = wide.shape();
   dims.push_back(classes);
-  const Tensor number(build::iota(index.value().graph(), Type{index.dtype(), dims},
+  const Tensor number(build::iota(wide.value().graph(), Type{wide.dtype(), dims},
                                   static_cast<std::int64_t>(dims.size()) - 1, where));
-  return eq(unsqueeze(index, -1, where), number, where);
+  return eq(unsqueeze(wide, -1, where), number, where);
 }
 
 }  // namespace
@@ -145,11 +158,11 @@ Tensor mul(const Operand& a, const Operand& b, Where w) {
   return elementwise(Op::multiply, a, b, w);
 }
 Tensor div(const Operand& a, const Operand& b, Where w) {
-  const DType dtype = (a.is_number() ? b : a).tensor().dtype();
-  if (!is_float(dtype))
-    throw Error(w, fmt::format("div: true division needs float operands, found {}; convert them "
-                               "with to(x, DType::f32)",
-                               name_of(dtype)));
+  for (const Operand* operand : {&a, &b})
+    if (!operand->is_number() && !is_float(used(operand->tensor(), "div", w).type().dtype))
+      throw Error(w, fmt::format("div: true division needs float operands, found {}; convert them "
+                                 "with to(x, DType::f32)",
+                                 described(operand->tensor().value())));
   return elementwise(Op::divide, a, b, w);
 }
 Tensor pow(const Operand& a, const Operand& b, Where w) { return elementwise(Op::power, a, b, w); }
@@ -182,7 +195,7 @@ Tensor where(const Tensor& condition, const Operand& yes, const Operand& no, Whe
   if (yes.is_number() && no.is_number())
     throw Error(w, "where: expected a tensor among the two choices, found only numbers");
   auto v = broadcast_together("where", {yes, no}, w);
-  const auto dims = common_shape(condition.shape(), v[0].type().dims);
+  const auto dims = common_shape(used(condition, "where", w).type().dims, v[0].type().dims);
   if (condition.dtype() != DType::i1 || !dims)
     throw Error(w, fmt::format("where: expected an i1 condition that broadcasts with the choices, "
                                "found {} and {}",
@@ -208,19 +221,25 @@ Tensor floor(const Tensor& x, Where w) { return elementwise(Op::floor, x, w); }
 Tensor square(const Tensor& x, Where w) { return mul(x, x, w); }
 Tensor relu(const Tensor& x, Where w) { return kiln::where(le(x, 0.0, w), 0.0, x, w); }
 Tensor to(const Tensor& x, DType dtype, Where w) {
-  return dtype == x.dtype() ? x : Tensor(build::convert(x.value(), dtype, w));
+  const Value value = used(x, "to", w);
+  return dtype == x.dtype() ? x : Tensor(build::convert(value, dtype, w));
 }
 
 Tensor reshape(const Tensor& x, Ints dims, Where w) {
-  const std::int64_t count = x.type().count();
-  const auto unknown = std::find(dims.begin(), dims.end(), -1);
+  const std::int64_t count = used(x, "reshape", w).type().count();
+  const auto fail = [&, asked = dims]() -> Error {
+    return {w, fmt::format("reshape: {} has {} elements, which do not fit [{}]",
+                           described(x.value()), count, join(asked, ", "))};
+  };
+  std::int64_t* unknown = nullptr;
   std::int64_t known = 1;
-  for (std::int64_t extent : dims) known *= extent == -1 ? 1 : extent;
-  if (unknown != dims.end() && known > 0 && count % known == 0) *unknown = count / known;
-  const bool valid = std::all_of(dims.begin(), dims.end(), [](auto extent) { return extent >= 0; });
-  if (!valid || element_count(dims) != count)
-    throw Error(w, fmt::format("reshape: {} has {} elements, which do not fit [{}]",
-                               described(x.value()), count, join(dims, ", ")));
+  for (std::int64_t& extent : dims) {
+    if (extent == -1 && unknown == nullptr) unknown = &extent;
+    else if (extent < 0 || (extent > 0 && known > (std::int64_t{1} << 48) / extent)) throw fail();
+    else known *= extent;
+  }
+  if (unknown != nullptr && known > 0 && count % known == 0) *unknown = count / known;
+  else if (unknown != nullptr || known != count) throw fail();
   return Tensor(build::reshape(x.value(), dims, w));
 }
 
@@ -232,19 +251,25 @@ Tensor flatten(const Tensor& x, int first, Where w) {
 }
 
 Tensor permute(const Tensor& x, Ints axes, Where w) {
+  const Ints asked = axes;
   for (std::int64_t& axis : axes) axis = checked_axis(x, axis, "permute", w);
+  Ints sorted = axes;
+  std::sort(sorted.begin(), sorted.end());
+  if (sorted != iota_axes(0, used(x, "permute", w).type().rank()))
+    throw Error(w, fmt::format("permute: expected each axis of {} once, found [{}]",
+                               described(x.value()), join(asked, ", ")));
   return Tensor(build::transpose(x.value(), axes, w));
 }
 
 Tensor transpose(const Tensor& x, int a, int b, Where w) {
-  Ints axes = iota_axes(0, x.dim());
+  Ints axes = iota_axes(0, used(x, "transpose", w).type().rank());
   std::swap(axes[static_cast<std::size_t>(checked_axis(x, a, "transpose", w))],
             axes[static_cast<std::size_t>(checked_axis(x, b, "transpose", w))]);
   return permute(x, axes, w);
 }
 
 Tensor unsqueeze(const Tensor& x, int axis, Where w) {
-  const int rank = x.dim() + 1;
+  const int rank = used(x, "unsqueeze", w).type().rank() + 1;
   if (axis < -rank || axis >= rank)
     throw Error(w, fmt::format("unsqueeze: axis {} does not fit {}", axis, described(x.value())));
   Ints dims = x.shape();
@@ -260,7 +285,7 @@ Tensor squeeze(const Tensor& x, int axis, Where w) {
 }
 
 Tensor expand(const Tensor& x, Ints dims, Where w) {
-  if (common_shape(x.shape(), dims) != dims)
+  if (common_shape(used(x, "expand", w).type().dims, dims) != dims)
     throw Error(w, fmt::format("expand: {} does not stretch to [{}]", described(x.value()),
                                join(dims, ", ")));
   return Tensor(stretched(x.value(), dims, w));
@@ -270,7 +295,7 @@ Tensor sum(const Tensor& x, Ints axes, bool keepdim, Where w) {
   return reduction(Op::add, "sum", x, axes, keepdim, w);
 }
 Tensor mean(const Tensor& x, Ints axes, bool keepdim, Where w) {
-  if (!is_float(x.dtype()))
+  if (!is_float(used(x, "mean", w).type().dtype))
     throw Error(w, fmt::format("mean: expected a float tensor, found {}", described(x.value())));
   std::int64_t count = 1;
   for (std::int64_t axis : reduced_axes(x, axes, "mean", w))
@@ -287,6 +312,8 @@ Tensor amin(const Tensor& x, Ints axes, bool keepdim, Where w) {
 Tensor argmax(const Tensor& x, int axis, Where w) {
   // The smallest index among those that hold the maximum (or the NaNs, where there are any).
   const int at = checked_axis(x, axis, "argmax", w);
+  if (x.shape()[static_cast<std::size_t>(at)] == 0)
+    throw Error(w, fmt::format("argmax: axis {} of {} is empty", axis, described(x.value())));
   const Tensor top = amax(x, {at}, true, w);
   const Tensor nan = ne(x, x, w);
   const Tensor holds =
@@ -315,7 +342,8 @@ Tensor matmul(const Tensor& a, const Tensor& b, Where w) {
     return {w, fmt::format("matmul: expected {}, found {} and {}", expected, described(a.value()),
                            described(b.value()))};
   };
-  if (a.dim() == 0 || b.dim() == 0) throw fail("operands of rank 1 or more");
+  for (const Tensor* operand : {&a, &b})
+    if (used(*operand, "matmul", w).type().rank() == 0) throw fail("operands of rank 1 or more");
   if (a.dtype() != b.dtype()) throw fail("operands of one element type");
   // A vector is a matrix of one row (left) or one column (right), which the result then loses.
   const Tensor lhs = a.dim() == 1 ? unsqueeze(a, 0, w) : a;
@@ -350,11 +378,16 @@ Tensor matmul(const Tensor& a, const Tensor& b, Where w) {
 }
 
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, Where w) {
-  if (weight.dim() != 2 || x.dim() < 1 || x.size(-1) != weight.size(1) ||
-      x.dtype() != weight.dtype())
+  for (const Tensor* tensor : {&x, &weight}) used(*tensor, "linear", w);
+  if (weight.dim() != 2)
+    throw Error(w, fmt::format("linear: expected a weight [out, in], found {}",
+                               described(weight.value())));
+  if (x.dim() < 1 || x.size(-1) != weight.size(1) || x.dtype() != weight.dtype())
     throw Error(w, fmt::format("linear: expected an input [..., {}] for weight {}, found {}",
-                               weight.dim() == 2 ? weight.size(1) : -1, described(weight.value()),
-                               described(x.value())));
+                               weight.size(1), described(weight.value()), described(x.value())));
+  if (bias.value() && bias.type() != Type{weight.dtype(), {weight.size(0)}})
+    throw Error(w, fmt::format("linear: expected a bias of {} for weight {}, found {}",
+                               weight.size(0), described(weight.value()), described(bias.value())));
   const Tensor product(
       build::dot_general(x.value(), weight.value(), DotAttrs{{}, {}, {x.dim() - 1}, {1}}, w));
   return bias.value() ? add(product, bias, w) : product;
@@ -374,14 +407,16 @@ Tensor constant(const Array& value, Where w) {
 }
 
 Tensor one_hot(const Tensor& index, std::int64_t classes, DType dtype, Where w) {
-  if (!is_integer(index.dtype()))
+  if (classes < 0)
+    throw Error(w, fmt::format("one_hot: expected a number of classes >= 0, found {}", classes));
+  if (!is_integer(used(index, "one_hot", w).type().dtype))
     throw Error(
         w, fmt::format("one_hot: expected integer classes, found {}", described(index.value())));
   return to(is_class(index, classes, w), dtype, w);
 }
 
 Tensor stop_gradient(const Tensor& x, Where w) {
-  Graph& graph = x.value().graph();
+  Graph& graph = used(x, "stop_gradient", w).graph();
   const Value inside = graph.parameter(0, x.type());
   return Tensor(Value{graph.make(Op::composite, {x.value()}, CallAttrs{"kiln.stop_gradient", ""},
                                  std::nullopt, {Region{{x.type()}, {inside}}}, w),
@@ -389,6 +424,7 @@ Tensor stop_gradient(const Tensor& x, Where w) {
 }
 
 Tensor cross_entropy(const Tensor& logits, const Tensor& target, Where w) {
+  for (const Tensor* tensor : {&logits, &target}) used(*tensor, "cross_entropy", w);
   const bool indices = is_integer(target.dtype());
   const bool fits =
       logits.dim() == 2 && (indices ? target.dim() == 1 && target.size(0) == logits.size(0)
@@ -410,8 +446,9 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& target, Where w) {
 }
 
 Tensor mse_loss(const Tensor& prediction, const Tensor& target, Where w) {
-  if (prediction.shape() != target.shape())
-    throw Error(w, fmt::format("mse_loss: expected equal shapes, found {} and {}",
+  for (const Tensor* tensor : {&prediction, &target}) used(*tensor, "mse_loss", w);
+  if (prediction.type() != target.type() || !is_float(target.dtype()))
+    throw Error(w, fmt::format("mse_loss: expected floats of equal shapes, found {} and {}",
                                described(prediction.value()), described(target.value())));
   return mean(square(sub(prediction, target, w), w), {}, false, w);
 }

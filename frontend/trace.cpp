@@ -17,6 +17,8 @@ struct Entered {
 
 }  // namespace
 
+Trace* Trace::active() { return current_trace; }
+
 Trace& Trace::current(std::string_view what, Where where) {
   if (current_trace == nullptr)
     throw Error(where, fmt::format("{}: expected to be called while a function is traced (inside a "

@@ -51,6 +51,8 @@ class Trace {
  public:
   /// The trace going on in this thread; throws Error naming `what` when there is none.
   static Trace& current(std::string_view what, Where where = Where::current());
+  /// The same, or null.
+  static Trace* active();
 
   Graph& graph() { return *function_.graph; }
   /// The variable's value at this point of the trace.

@@ -37,6 +37,8 @@ std::vector<Type> infer_types(const OpDef& def, const InferContext& context) {
       return def.infer(context);
     } catch (const ShapeError& error) {
       expected = error.expected;
+    } catch (const Error& error) {  // an impossible shape
+      throw Error(context.where, fmt::format("{}: {}", def.name, error.what()));
     }
   }
   std::string found;

@@ -171,7 +171,7 @@ TEST_CASE("each_word_complains_of_what_it_cannot_take_by_name_with_the_shapes_at
       {[](In in) { where(in[0], in[0], 0.0); }, {"where: expected an i1 condition", "f32[2, 3]"}},
       {[](In in) { where(in[3], 1.0, 0.0); }, {"where: expected a tensor among the two choices"}},
       {[](In in) { in[2] / 2.0; }, {"div: true division needs float operands", "i32", "to(x, DType::f32)"}},
-      {[](In) { div(1.0, 2.0); }, {"div", "expected at least one tensor, found only numbers"}},
+      {[](In) { div(1.0, 2.0); }, {"divide", "expected at least one tensor, found only numbers"}},
       {[](In) { add(1.0, 2.0); }, {"add: expected at least one tensor, found only numbers"}},
       {[](In in) { exp(in[2]); }, {"exponential: expected a float operand", "i32[2, 3]"}},
       {[](In in) { neg(in[3]); }, {"negate: expected an integer or float operand", "i1[4]"}},
@@ -183,7 +183,7 @@ TEST_CASE("each_word_complains_of_what_it_cannot_take_by_name_with_the_shapes_at
       {[](In in) { linear(in[0], expand(in[4], {6, 3}), in[4]); }, {"linear: expected a bias of 6", "f32[3]"}},
       {[](In in) { reshape(in[0], {4, -1}); }, {"reshape: f32[2, 3]", "6 elements, which do not fit [4, -1]"}},
       {[](In in) { reshape(in[0], {-1, -1}); }, {"reshape: f32[2, 3]", "do not fit [-1, -1]"}},
-      {[](In in) { permute(in[0], {0, 0}); }, {"transpose: expected a permutation of 2 axes, not [0, 0]", "f32[2, 3]"}},
+      {[](In in) { permute(in[0], {0, 0}); }, {"permute: expected each axis of f32[2, 3]", "once, found [0, 0]"}},
       {[](In in) { transpose(in[0], 0, 2); }, {"transpose: axis 2 does not exist in f32[2, 3]"}},
       {[](In in) { unsqueeze(in[0], 4); }, {"unsqueeze: axis 4 does not fit f32[2, 3]"}},
       {[](In in) { squeeze(in[0], -3); }, {"squeeze: axis -3 does not exist in f32[2, 3]"}},
@@ -200,7 +200,7 @@ TEST_CASE("each_word_complains_of_what_it_cannot_take_by_name_with_the_shapes_at
       {[](In) { arange(-1); }, {"arange: expected a length >= 0, found -1"}},
       {[](In in) { cross_entropy(in[0], in[1]); }, {"cross_entropy: expected logits [N, C]", "f32[2, 3]", "f32[4, 5]"}},
       {[](In in) { cross_entropy(in[0], in[2]); }, {"cross_entropy: expected logits [N, C]", "f32[2, 3]", "i32[2, 3]"}},
-      {[](In in) { mse_loss(in[0], in[1]); }, {"mse_loss: expected equal shapes", "f32[2, 3]", "f32[4, 5]"}},
+      {[](In in) { mse_loss(in[0], in[1]); }, {"mse_loss: expected floats of equal shapes", "f32[2, 3]", "f32[4, 5]"}},
       {[](In in) { mse_loss(in[0], in[2]); }, {"mse_loss: expected", "f32[2, 3]", "i32[2, 3]"}},
       {[](In in) { grad(in[0], {in[0]}); }, {"grad: expected a float scalar to differentiate, found f32[2, 3]; reduce it with sum or mean"}},
       {[](In in) { grad(sum(in[2]), {in[0]}); }, {"grad: expected a float scalar to differentiate, found i32[]"}},
@@ -208,6 +208,7 @@ TEST_CASE("each_word_complains_of_what_it_cannot_take_by_name_with_the_shapes_at
       {[](In in) { in[0] + Tensor(); }, {"add: expected a tensor, found an empty one"}},
       {[](In) { exp(Tensor()); }, {"exponential: expected a tensor, found an empty one"}},
       {[](In in) { matmul(in[0], Tensor()); }, {"matmul: expected a tensor, found an empty one"}},
+      {[](In in) { cross_entropy(Tensor(), in[2]); }, {"cross_entropy: expected a tensor, found an empty one"}},
   };
   const std::regex at_call(R"(^.*frontend_test\.cpp:\d+: )");
   for (const Case& one : cases) {
@@ -379,6 +380,18 @@ TEST_CASE("parameters_are_named_by_their_path_and_counted") {
   CHECK_FALSE(net.out.bias);
 }
 
+TEST_CASE("a_parameter_is_an_operand_wherever_a_tensor_is") {
+  struct Root : Module {
+    Parameter p = parameter("p", {2}, Initializer::constant(3));
+  };
+  const Root root;
+  auto f = jit([&](const Tensor& x) {
+    return x * root.p + root.p - 1.0 / root.p + maximum(root.p, x) + where(lt(x, root.p), root.p, 0.0);
+  });
+  CHECK(f(floats({2}, {1, 5})).as_double(0) == Approx(3 + 3 - 1.0 / 3 + 3 + 3));
+  CHECK(f(floats({2}, {1, 5})).as_double(1) == Approx(15 + 3 - 1.0 / 3 + 5 + 0));
+}
+
 TEST_CASE("two_parameters_of_one_name_are_an_error") {
   struct Twice : Module {
     Linear a{this, "layer", 2, 2}, b{this, "layer", 2, 2};
@@ -431,7 +444,7 @@ TEST_CASE("tracing_words_outside_of_a_trace_are_errors_that_say_so") {
 
 TEST_CASE("a_tensor_of_another_trace_is_an_error") {
   Tensor leaked;
-  trace({f32({2})}, [&](const auto& in) {
+  const Function other = trace({f32({2})}, [&](const auto& in) {
     leaked = in[0];
     return std::vector{in[0]};
   });

@@ -11,12 +11,11 @@
 namespace kiln {
 namespace {
 
-constexpr std::uint64_t kGraphs = 300;
-
-TEST_CASE("every_mode_computes_what_a_random_graph_means") {
+/// Reference, unfused and fused all give what the graphs mean.
+void check_graphs(std::uint64_t first_seed, std::uint64_t graphs, const RandomGraphOptions& options) {
   double share = 0, count = 0;
-  for (std::uint64_t seed = 0; seed < kGraphs; ++seed) {
-    const RandomGraph graph = random_graph(seed);
+  for (std::uint64_t seed = first_seed; seed < first_seed + graphs; ++seed) {
+    const RandomGraph graph = random_graph(seed, options);
     const std::vector<Bounded> expected = error_bounds(graph.function, graph.inputs);
     for (const Bounded& bounded : expected) share += promised(bounded), ++count;
     const auto check_results = [&](const char* mode, const std::vector<Array>& results) {
@@ -27,15 +26,31 @@ TEST_CASE("every_mode_computes_what_a_random_graph_means") {
     };
     try {
       check_results("reference", interpret(graph.function, graph.inputs));
-      PipelineOptions options;
-      check_results("fused", execute(graph.function, graph.inputs, options));
-      options.mode = Mode::unfused;
-      check_results("unfused", execute(graph.function, graph.inputs, options));
+      PipelineOptions pipeline;
+      check_results("fused", execute(graph.function, graph.inputs, pipeline));
+      pipeline.mode = Mode::unfused;
+      check_results("unfused", execute(graph.function, graph.inputs, pipeline));
     } catch (const std::exception& error) {
       FAIL("seed " << seed << ": " << error.what() << "\n" << to_text(graph.function));
     }
   }
   CHECK(share / count > 0.9);  // else the test says little
+}
+
+TEST_CASE("every_mode_computes_what_small_random_graphs_mean") { check_graphs(0, 100, {.steps = 8}); }
+
+TEST_CASE("every_mode_computes_what_random_graphs_mean") { check_graphs(1000, 60, {}); }
+
+TEST_CASE("every_mode_computes_what_random_graphs_of_many_nodes_mean") {
+  check_graphs(2000, 30, {.steps = 70});
+}
+
+TEST_CASE("every_mode_computes_what_random_graphs_of_small_values_mean") {
+  check_graphs(3000, 60, {.elements = 100});
+}
+
+TEST_CASE("every_mode_computes_what_random_graphs_of_large_values_mean") {
+  check_graphs(4000, 50, {.steps = 12, .elements = 40000});
 }
 
 }  // namespace

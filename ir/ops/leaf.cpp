@@ -17,7 +17,7 @@ std::vector<Type> infer_constant(const InferContext& context) {
   internal_check(context.result && context.result->dtype == value.dtype() &&
                      (value.count() == 1 || value.dims() == context.result->dims),
                  "a constant's data fit its type");
-  return {*context.result};
+  return requested(context);
 }
 
 std::vector<Type> infer_iota(const InferContext& context) {
