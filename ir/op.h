@@ -5,10 +5,13 @@
 // out fails the build. To add an op: its enumerator in ir/graph.h, its row here, nothing else.
 #pragma once
 
+#include <concepts>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <span>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "ir/array.h"
@@ -54,15 +57,35 @@ using ReferenceFn = std::vector<Array>(const Node& node, std::span<const Array> 
 /// The op on scalars, as loop IR (element-wise ops).
 using ScalarFn = loop::Val(const Node& node, std::span<const loop::Val> operands);
 
+/// A function of a row. There is no empty one: a row that leaves a cell out does not compile.
+template <class Function>
+class Cell;
+template <class Result, class... Arguments>
+class Cell<Result(Arguments...)> {
+ public:
+  using Function = Result(Arguments...);
+  template <std::convertible_to<Function*> F>
+    requires(!std::same_as<F, std::nullptr_t>)
+  constexpr Cell(F function) : function_(function) {}  // NOLINT: a cell is filled with a function
+  Result operator()(Arguments... arguments) const {
+    return function_(std::forward<Arguments>(arguments)...);
+  }
+  constexpr bool operator==(Function* other) const { return function_ == other; }
+
+ private:
+  Function* function_;
+};
+
 struct OpDef {
   Op op;
   std::string_view name;  // as in StableHLO's text, without the dialect
   int arity;              // kVariadic: any number
   Traits traits;
-  InferFn* infer;
-  GradientFn* gradient;  // not_differentiable where there is none
-  ReferenceFn* reference;
-  ScalarFn* scalar;  // not_scalar where the op is a loop structure rather than a scalar operation
+  Cell<InferFn> infer;
+  Cell<GradientFn> gradient;  // not_differentiable where there is none
+  Cell<ReferenceFn> reference;
+  Cell<ScalarFn>
+      scalar;  // not_scalar where the op is a loop structure rather than a scalar operation
 };
 inline constexpr int kVariadic = -1;
 
@@ -73,18 +96,15 @@ std::vector<Value> zero_gradient(const Node& node, std::span<const Value> cotang
 /// Marks an op that has no scalar form.
 loop::Val not_scalar(const Node& node, std::span<const loop::Val> operands);
 
-constexpr bool complete(const OpDef& def) {
-  return !def.name.empty() && (def.arity >= 0 || def.arity == kVariadic) && def.infer != nullptr &&
-         def.gradient != nullptr && def.reference != nullptr && def.scalar != nullptr;
-}
-/// Every row of a family present, in the enumeration's order, with every cell filled.
+/// Every row of a family present, in the enumeration's order, with a name (its type sees to the
+/// cells).
 template <class Rows>
 constexpr bool complete(const Rows& rows, Op first, Op last) {
   if (static_cast<int>(rows.size()) != static_cast<int>(last) - static_cast<int>(first) + 1)
     return false;
   for (std::size_t i = 0; i < rows.size(); ++i)
     if (static_cast<int>(rows[i].op) != static_cast<int>(first) + static_cast<int>(i) ||
-        !complete(rows[i]))
+        rows[i].name.empty())
       return false;
   return true;
 }

@@ -151,7 +151,10 @@ class Analysis {
                    : corner == kHigh ? std::numeric_limits<T>::max()
                                      : T(0);
           } else {
-            x[i] = static_cast<T>(x[i] + (corner == kLow ? T(-1) : T(corner == kHigh)) * static_cast<T>(bound[i]));
+            // Wrapping, as the graph's own arithmetic.
+            const auto step = static_cast<std::uint64_t>(static_cast<std::int64_t>(std::min(bound[i], 0x1p62)));
+            const auto value = static_cast<std::uint64_t>(x[i]);
+            x[i] = static_cast<T>(corner == kLow ? value - step : corner == kHigh ? value + step : value);
           }
           differs = true;
         }

@@ -22,7 +22,8 @@ constexpr std::size_t kMaxResults = 8;
 
 class Generator {
  public:
-  Generator(std::uint64_t seed, const RandomGraphOptions& options) : random_(seed, 77), options_(options) {
+  Generator(std::uint64_t seed, const RandomGraphOptions& options)
+      : random_(seed, 77), options_(options), real_(chance(0.15) ? DType::f64 : DType::f32) {
     function_.graph = std::make_shared<Graph>();
     for (int i = 0; i < 3; ++i) palette_.push_back(pick(kExtents));
     if (chance(0.1)) palette_.push_back(pick(kLongExtents));
@@ -30,13 +31,13 @@ class Generator {
   }
 
   RandomGraph run() {
-    for (std::uint64_t i = 0, n = 2 + below(3); i < n; ++i) argument(DType::f32);
+    for (std::uint64_t i = 0, n = 2 + below(3); i < n; ++i) argument(real_);
     if (chance(0.5)) argument(DType::i32);
     if (chance(0.3)) argument(DType::i1);
     if (chance(0.2)) argument(pick({DType::f64, DType::i64, DType::ui8, DType::i8, DType::ui32}));
     std::vector<Value> states;
     if (options_.state && chance(0.5))
-      for (std::uint64_t i = 0, n = 1 + below(3); i < n; ++i) states.push_back(argument(DType::f32));
+      for (std::uint64_t i = 0, n = 1 + below(3); i < n; ++i) states.push_back(argument(real_));
     for (int i = 0; i < options_.steps; ++i) step();
     for (Value state : states) update(state);
     choose_results();
@@ -67,7 +68,7 @@ class Generator {
     return some[std::max(below(some.size()), below(some.size()))];
   }
   Value any() { return find([](Value) { return true; }); }
-  Value real() { return find([](Value v) { return v.type().dtype == DType::f32; }); }
+  Value real() { return find([&](Value v) { return v.type().dtype == real_; }); }
 
   Ints dims() {
     for (;;) {
@@ -191,7 +192,7 @@ class Generator {
 
   void conversion() {
     const Value x = any();
-    keep(convert(x, pick({DType::f32, DType::f32, DType::f32, DType::f64, DType::i32, DType::i64, DType::i1,
+    keep(convert(x, pick({real_, real_, real_, DType::f32, DType::f64, DType::i32, DType::i64, DType::i1,
                           DType::ui8, DType::i16})));
   }
 
@@ -290,7 +291,7 @@ class Generator {
   }
 
   void product() {
-    const DType dtype = chance(0.9) ? DType::f32 : pick({DType::i32, DType::f64, DType::i1});
+    const DType dtype = chance(0.9) ? real_ : pick({DType::i32, DType::f64, DType::i1});
     const auto typed = [&](Value v) { return v.type().dtype == dtype; };
     const Value a = find(typed), b = find(typed);
     if (!a || !b) return;
@@ -323,7 +324,7 @@ class Generator {
 
   /// x - max(x), exp of it, its sum, the quotient; as users write them, over one axis.
   void softmax() {
-    const Value x = find([](Value v) { return v.type().dtype == DType::f32 && v.type().rank() > 0; });
+    const Value x = find([&](Value v) { return v.type().dtype == real_ && v.type().rank() > 0; });
     if (!x) return;
     const std::int64_t axis = static_cast<std::int64_t>(below(static_cast<std::uint64_t>(x.type().rank())));
     Ints kept;
@@ -360,7 +361,7 @@ class Generator {
   void region() {
     const Value x = real();
     if (!x) return;
-    const Type scalar{DType::f32, {}};
+    const Type scalar{real_, {}};
     const Value acc = graph().parameter(0, scalar), e = graph().parameter(1, scalar);
     const Value mixed = add(multiply(acc, like(acc, 0.5)), binary(Op::maximum, e, like(e, 0.25)));
     keep({graph().make(Op::reduce, {x, graph().splat(scalar, 0.5)}, DimsAttrs{some_axes(x.type())}, std::nullopt,
@@ -389,9 +390,9 @@ class Generator {
   void leaf() {
     const Ints shape = dims();
     if (!shape.empty() && chance(0.5))
-      keep(iota(graph(), {pick({DType::f32, DType::i32, DType::i64}), shape},
+      keep(iota(graph(), {pick({real_, DType::i32, DType::i64}), shape},
                 static_cast<std::int64_t>(below(shape.size()))));
-    else keep(constant({pick({DType::f32, DType::f32, DType::i32}), shape}));
+    else keep(constant({pick({real_, real_, DType::i32}), shape}));
   }
 
   void stop() {
@@ -409,7 +410,7 @@ class Generator {
     const Value loss = reduce(x, Op::add, all);
     std::vector<Value> wrt;
     for (Value v : pool_)
-      if (v.node->op() == Op::parameter && v.type().dtype == DType::f32) wrt.push_back(v);
+      if (v.node->op() == Op::parameter && v.type().dtype == real_) wrt.push_back(v);
     try {
       for (Value g : gradients(std::vector{loss}, std::vector{like(loss, 1 / static_cast<double>(std::max<std::int64_t>(1, x.type().count())))}, wrt))
         if (chance(0.7)) keep(g);
@@ -465,6 +466,7 @@ class Generator {
 
   Random random_;
   const RandomGraphOptions options_;
+  const DType real_;  // of most floats
   Function function_;
   std::vector<Array> inputs_;
   std::vector<Value> pool_;

@@ -84,8 +84,8 @@ Array special_values(DType dtype) {
 }
 
 std::vector<Array> execute(const Function& function, std::span<const Array> inputs,
-                           const PipelineOptions& options) {
-  Executable executable(function, options, Target::host());
+                           const PipelineOptions& options, const Target& target) {
+  Executable executable(function, options, target);
   const auto once = [&] {
     std::vector<Array> arguments, results;
     for (const Array& input : inputs) arguments.push_back(input.clone());

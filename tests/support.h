@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "codegen/target.h"
 #include "frontend/tensor.h"
 #include "ir/graph.h"
 #include "passes/pipeline.h"
@@ -32,7 +33,7 @@ Array special_values(DType dtype);
 /// The results of a compiled function; arguments are copied, so state stays as it was. Runs twice (the
 /// second time on a used arena) and throws when the bits differ.
 std::vector<Array> execute(const Function& function, std::span<const Array> inputs,
-                           const PipelineOptions& options = {});
+                           const PipelineOptions& options = {}, const Target& target = Target::host());
 
 /// How far apart two floats may be: in units of the last place, or relative to the largest magnitude
 /// of the array. By default not at all.
