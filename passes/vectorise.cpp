@@ -201,8 +201,11 @@ class Schedule {
       stores_.push_back({number, place, inner, expr.level, true});
       nest_for(expr.level, inner, nullptr).stores.push_back(static_cast<int>(stores_.size()) - 1);
     }
-    std::stable_sort(nests_.begin(), nests_.end(),
-                     [](const Nest& a, const Nest& b) { return a.level < b.level; });
+    // Within a level plain stores come first: what waits for a long chain (the logarithm of a sum)
+    // then overlaps with what follows.
+    std::stable_sort(nests_.begin(), nests_.end(), [](const Nest& a, const Nest& b) {
+      return std::pair(a.level, !a.reductions.empty()) < std::pair(b.level, !b.reductions.empty());
+    });
   }
 
   /// Memory of the kernel's own for a value over these inner dimensions and, where it varies along
