@@ -89,6 +89,12 @@ std::vector<Value> broadcast_together(std::string_view op, std::initializer_list
   if (first == nullptr)
     throw Error(where, fmt::format("{}: expected at least one tensor, found only numbers", op));
   const Value model = first->tensor().value();
+  const DType dtype = model.type().dtype;
+  for (const Operand& operand : operands)
+    if (operand.is_number() && !is_float(dtype) &&
+        Array::full(Type{dtype, {}}, operand.number()).item() != operand.number())
+      throw Error(where, fmt::format("{}: expected a number that {} holds, found {} for {}", op,
+                                     name_of(dtype), operand.number(), described(model)));
   std::vector<Value> values;
   for (const Operand& operand : operands)
     values.push_back(operand.is_number()
@@ -292,6 +298,8 @@ Tensor expand(const Tensor& x, Ints dims, Where w) {
 }
 
 Tensor sum(const Tensor& x, Ints axes, bool keepdim, Where w) {
+  if (is_bool(used(x, "sum", w).type().dtype))
+    return sum(to(x, DType::i64, w), axes, keepdim, w);  // a count
   return reduction(Op::add, "sum", x, axes, keepdim, w);
 }
 Tensor mean(const Tensor& x, Ints axes, bool keepdim, Where w) {

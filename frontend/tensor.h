@@ -118,7 +118,7 @@ Tensor squeeze(const Tensor& x, int axis, Where where = Where::current());
 /// Stretches axes of extent 1 and adds axes at the left.
 Tensor expand(const Tensor& x, Ints dims, Where where = Where::current());
 
-// Reductions over `axes` (all where empty).
+// Reductions over `axes` (all where empty). The sum of booleans is their count, in i64.
 Tensor sum(const Tensor& x, Ints axes = {}, bool keepdim = false, Where where = Where::current());
 Tensor mean(const Tensor& x, Ints axes = {}, bool keepdim = false, Where where = Where::current());
 /// NaN wins; tied maxima share the gradient equally.

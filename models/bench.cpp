@@ -107,7 +107,7 @@ void bench(const BenchOptions& options) {
   const double peak = measured_peak_gflops(settings().target) * threads;
   fmt::print("{}; {} thread{}; peak {:.0f} GFLOP/s (fused multiply-adds in registers, this run)\n",
              settings().target.cpu, threads, threads == 1 ? "" : "s", peak);
-  fmt::print("{:<24} {:<8} {:>11} {:>7} {:>9} {:>7} {:>8} {:>11} {:>9}\n", "workload", "mode",
+  fmt::print("{:<30} {:<8} {:>11} {:>7} {:>9} {:>7} {:>8} {:>11} {:>9}\n", "workload", "mode",
              "step", "spread", "GFLOP/s", "peak", "launches", "arena", "compile");
   for (const Workload* workload : chosen) {
     std::vector<std::unique_ptr<Contestant>> contestants;
@@ -118,7 +118,7 @@ void bench(const BenchOptions& options) {
     for (const auto& contestant : contestants) {
       const Summary time(contestant->seconds());
       const double gflops = contestant->contraction_flops() / time.median / 1e9;
-      fmt::print("{:<24} {:<8} {:>11} {:>6.1f}% {:>9.1f} {:>6.1f}% {:>8} {:>11} {:>6.0f} ms\n",
+      fmt::print("{:<30} {:<8} {:>11} {:>6.1f}% {:>9.1f} {:>6.1f}% {:>8} {:>11} {:>6.0f} ms\n",
                  workload->name, name_of(contestant->mode()), time_text(time.median),
                  100 * time.spread(), gflops, 100 * gflops / peak,
                  contestant->plan().program.launches.size(), contestant->plan().program.arena_bytes,
@@ -143,7 +143,7 @@ void bench(const BenchOptions& options) {
         ratios.push_back(contestants[other]->seconds()[static_cast<std::size_t>(round)] /
                          contestants[0]->seconds()[static_cast<std::size_t>(round)]);
       const Summary ratio(ratios);
-      fmt::print("{:<24} {} is {:.2f}x as fast as {} (middle half of pairs {:.2f} … {:.2f})\n", "",
+      fmt::print("{:<30} {} is {:.2f}x as fast as {} (middle half of pairs {:.2f} … {:.2f})\n", "",
                  name_of(contestants[0]->mode()), ratio.median, name_of(contestants[other]->mode()),
                  ratio.low, ratio.high);
     }

@@ -65,6 +65,16 @@ PreparedWork inference(const std::vector<std::int64_t>& widths, std::int64_t bat
           {uniform({batch, widths[0]}, 1)}};
 }
 
+PreparedWork loss_and_gradient(std::int64_t samples, std::int64_t count) {
+  return {
+      nullptr,
+      [](const std::vector<Tensor>& in) {
+        const Tensor loss = cross_entropy(in[0], in[1]);
+        return std::vector{loss, grad(loss, {in[0]})[0]};
+      },
+      {uniform({samples, count}, 1, -3, 3), classes(samples, static_cast<std::uint64_t>(count))}};
+}
+
 PreparedWork product(std::int64_t m, std::int64_t k, std::int64_t n) {
   return {nullptr,
           [](const std::vector<Tensor>& in) { return std::vector{matmul(in[0], in[1])}; },
@@ -91,14 +101,10 @@ std::vector<Workload> make_workloads() {
                          uniform({64, 128}, 1), uniform({64, 128}, 2));
        }},
       {"softmax_cross_entropy", "softmax + cross-entropy of logits 64x10, with their gradient",
-       [] {
-         return PreparedWork{nullptr,
-                             [](const std::vector<Tensor>& in) {
-                               const Tensor loss = cross_entropy(in[0], in[1]);
-                               return std::vector{loss, grad(loss, {in[0]})[0]};
-                             },
-                             {uniform({64, 10}, 1, -3, 3), classes(64, 10)}};
-       }},
+       [] { return loss_and_gradient(64, 10); }},
+      {"softmax_cross_entropy_256x1000",
+       "softmax + cross-entropy of logits 256x1000, with their gradient",
+       [] { return loss_and_gradient(256, 1000); }},
   };
   for (const std::int64_t batch : {1, 64, 1024})
     all.push_back({fmt::format("digit_mlp_infer_{}", batch),

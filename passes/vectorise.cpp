@@ -29,6 +29,10 @@ constexpr std::int64_t kUnrolledWeight = 400;
 constexpr int kPartials = 4;  // chains of a reduction in such a loop, a power of two
 constexpr std::int64_t kTranscendentalWeight = 20;  // operations of an elementary function
 
+// A kernel's own memory, in bytes, which lies on a thread's stack: past this, costly values are
+// computed again instead of kept.
+constexpr std::int64_t kOwnBytes = 1 << 20;
+
 // Work of one chunk along a vectorised parallel dimension, in points. A number of the shape alone.
 constexpr std::int64_t kChunkPoints = 4096;
 
@@ -87,8 +91,8 @@ class Schedule {
     choose_columns();
     collect_stores();
     build_nests();
-    keep_costly_values();
     place_reductions();
+    keep_costly_values();
     emit_grid();
     loop::verify(kernel_);
     return std::move(kernel_);
@@ -196,6 +200,7 @@ class Schedule {
         eval_.keep(number, stored->place);
         continue;
       }
+      if (own_bytes_ + temporary_count(inner, expr.dims) * size_of(expr.dtype) > kOwnBytes) continue;
       const Place place = temporary(expr.dtype, inner, expr.dims);
       eval_.keep(number, place);
       stores_.push_back({number, place, inner, expr.level, true});
@@ -227,7 +232,12 @@ class Schedule {
       count *= extent(d);
     }
     access.buffer = builder().buffer(dtype, loop::Buffer::Kind::local, count);
+    own_bytes_ += count * size_of(dtype);
     return {access, true};
+  }
+  std::int64_t temporary_count(DimSet inner, DimSet dims) const {
+    const bool across = columns_ != Evaluator::kNone && has(dims, columns_);
+    return (across ? kLanes : 1) * space_.volume(inner);
   }
 
   /// Results of reductions that keep inner dimensions live in memory; others stay in registers.
@@ -636,6 +646,7 @@ class Schedule {
   std::vector<PendingStore> stores_;
   std::vector<Nest> nests_;
   std::map<std::pair<int, int>, int> result_expr_;
+  std::int64_t own_bytes_ = 0;
 };
 
 }  // namespace

@@ -76,6 +76,11 @@ TEST_CASE("numbers_take_the_type_of_the_tensor_they_meet") {
   CHECK(run_one({Array::scalar(0.1)}, [](const auto& in) { return in[0] + 0.2; }).item() == 0.1 + 0.2);
 }
 
+TEST_CASE("a_sum_of_booleans_counts_them") {
+  const Array x = Array::of<bool>({2, 3}, {true, true, false, true, true, true});
+  CHECK(run_one({x}, [](const auto& in) { return sum(in[0], {1}); }).same_bits(Array::of<std::int64_t>({2}, {2, 3})));
+}
+
 TEST_CASE("shape_words_rearrange_as_pytorchs_do") {
   Array x(f32({2, 3, 4}));
   std::iota(x.data<float>().begin(), x.data<float>().end(), 0.0F);
@@ -171,6 +176,9 @@ TEST_CASE("each_word_complains_of_what_it_cannot_take_by_name_with_the_shapes_at
       {[](In in) { where(in[0], in[0], 0.0); }, {"where: expected an i1 condition", "f32[2, 3]"}},
       {[](In in) { where(in[3], 1.0, 0.0); }, {"where: expected a tensor among the two choices"}},
       {[](In in) { in[2] / 2.0; }, {"div: true division needs float operands", "i32", "to(x, DType::f32)"}},
+      {[](In in) { in[2] * 0.5; }, {"multiply: expected a number that i32 holds, found 0.5 for i32[2, 3]"}},
+      {[](In in) { to(in[2], DType::ui8) - 300.0; }, {"subtract: expected a number that ui8 holds, found 300 for ui8[2, 3]"}},
+      {[](In in) { lt(to(in[2], DType::ui32), -1.0); }, {"compare: expected a number that ui32 holds, found -1 for ui32[2, 3]"}},
       {[](In) { div(1.0, 2.0); }, {"divide", "expected at least one tensor, found only numbers"}},
       {[](In) { add(1.0, 2.0); }, {"add: expected at least one tensor, found only numbers"}},
       {[](In in) { exp(in[2]); }, {"exponential: expected a float operand", "i32[2, 3]"}},

@@ -669,6 +669,30 @@ TEST_CASE("two_states_may_exchange_their_values") {
   check_modes(function, inputs);
 }
 
+TEST_CASE("a_kernel_of_many_long_rows_keeps_to_its_share_of_the_stack") {
+  for (const DType dtype : {DType::f32, DType::f64}) {
+    const Type type{dtype, {16000, 20}};
+    const Function function = trace({type}, [](const auto& in) {
+      Tensor x = in[0];
+      for (int i = 0; i < 6; ++i) x = softmax(x, 0) + tanh(x);  // a column is a row of 16000
+      return std::vector{x};
+    });
+    PipelineOptions options;
+    Function compiled = function;
+    run_passes(compiled, options);
+    for (const loop::Kernel& kernel : plan_step(compiled, {}).program.kernels) {
+      std::int64_t bytes = 0;
+      for (const loop::Buffer& buffer : kernel.buffers)
+        if (buffer.kind == loop::Buffer::Kind::local) bytes += buffer.count * size_of(buffer.dtype);
+      CHECK(bytes <= 2 << 20);
+    }
+    const std::vector<Array> inputs = {random_array(type, 1)};
+    const Array fused = execute(function, inputs, options)[0];
+    options.mode = Mode::unfused;
+    CHECK(difference(fused, execute(function, inputs, options)[0], {.relative = 1e-5}) == "");
+  }
+}
+
 TEST_CASE("the_memory_text_lists_every_launch") {
   Function function = digits_step();
   run_passes(function);

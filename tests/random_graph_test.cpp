@@ -5,6 +5,7 @@
 #include "ir/text.h"
 #include "passes/pipeline.h"
 #include "tests/catch.h"
+#include "tests/compiled.h"
 #include "tests/error_bound.h"
 #include "tests/support.h"
 
@@ -51,6 +52,20 @@ TEST_CASE("every_mode_computes_what_random_graphs_of_small_values_mean") {
 
 TEST_CASE("every_mode_computes_what_random_graphs_of_large_values_mean") {
   check_graphs(4000, 50, {.steps = 12, .elements = 40000});
+}
+
+TEST_CASE("random_graphs_give_the_same_bits_on_every_cpu") {
+  for (std::uint64_t seed = 5000; seed < 5020; ++seed) {
+    const RandomGraph graph = random_graph(seed);
+    const std::vector<Array> here = execute(graph.function, graph.inputs);
+    for (const Target& target : test_targets()) {
+      const std::vector<Array> there = execute(graph.function, graph.inputs, {}, target);
+      for (std::size_t r = 0; r < here.size(); ++r)
+        if (!there[r].same_bits(here[r]))
+          FAIL("seed " << seed << ", result " << r << ": " << difference(there[r], here[r]) << "\n"
+                       << to_text(graph.function));
+    }
+  }
 }
 
 }  // namespace
