@@ -240,12 +240,17 @@ Tensor reshape(const Tensor& x, Ints dims, Where w) {
   std::int64_t* unknown = nullptr;
   std::int64_t known = 1;
   for (std::int64_t& extent : dims) {
-    if (extent == -1 && unknown == nullptr) unknown = &extent;
-    else if (extent < 0 || (extent > 0 && known > (std::int64_t{1} << 48) / extent)) throw fail();
-    else known *= extent;
+    if (extent == -1 && unknown == nullptr)
+      unknown = &extent;
+    else if (extent < 0 || (extent > 0 && known > (std::int64_t{1} << 48) / extent))
+      throw fail();
+    else
+      known *= extent;
   }
-  if (unknown != nullptr && known > 0 && count % known == 0) *unknown = count / known;
-  else if (unknown != nullptr || known != count) throw fail();
+  if (unknown != nullptr && known > 0 && count % known == 0)
+    *unknown = count / known;
+  else if (unknown != nullptr || known != count)
+    throw fail();
   return Tensor(build::reshape(x.value(), dims, w));
 }
 
@@ -388,8 +393,8 @@ Tensor matmul(const Tensor& a, const Tensor& b, Where w) {
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, Where w) {
   for (const Tensor* tensor : {&x, &weight}) used(*tensor, "linear", w);
   if (weight.dim() != 2)
-    throw Error(w, fmt::format("linear: expected a weight [out, in], found {}",
-                               described(weight.value())));
+    throw Error(
+        w, fmt::format("linear: expected a weight [out, in], found {}", described(weight.value())));
   if (x.dim() < 1 || x.size(-1) != weight.size(1) || x.dtype() != weight.dtype())
     throw Error(w, fmt::format("linear: expected an input [..., {}] for weight {}, found {}",
                                weight.size(1), described(weight.value()), described(x.value())));

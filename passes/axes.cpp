@@ -5,6 +5,7 @@
 #include <set>
 
 #include "ir/op.h"
+#include "ir/space.h"
 
 namespace kiln {
 namespace {
@@ -135,7 +136,7 @@ bool Axes::add(const Node* node) {
   result_[node] = std::move(result);
   operands_[node] = std::move(operands);
   reduced_[node] = std::move(reduced);
-  return !contradictory();
+  return !contradictory() && dimensions() <= space::kMaxDims;
 }
 
 void Axes::share_reads() {
@@ -173,6 +174,13 @@ bool Axes::contradictory() const {
       if (repeats(axes)) return true;
   }
   return false;
+}
+
+int Axes::dimensions() const {
+  int roots = 0;
+  for (std::size_t dim = 0; dim < parent_.size(); ++dim)
+    roots += parent_[dim] == static_cast<int>(dim);
+  return roots;
 }
 
 std::vector<int> Axes::of_result(const Node* member) const {

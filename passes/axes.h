@@ -25,7 +25,7 @@ class Axes {
   static constexpr int kUnit = -1;
 
   /// Takes a node into the kernel. Its operands' members must be in already. False when its axes
-  /// contradict; the object is then spoilt (work on a copy).
+  /// contradict or the kernel has too many; the object is then spoilt (work on a copy).
   bool add(const Node* member);
 
   /// Once all members are in: memory that several of them read under different dimensions is read
@@ -57,6 +57,7 @@ class Axes {
   /// Unifies the axes under which a member sees an operand with those of the member behind it.
   void look_through(Value operand, const std::vector<int>& axes);
   bool contradictory() const;
+  int dimensions() const;
   /// The largest product of a member's extents, the dimensions in `without` left out.
   std::int64_t largest(const std::vector<int>& without) const;
 

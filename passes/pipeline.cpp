@@ -133,9 +133,12 @@ class Copier {
  public:
   Copier(const Graph& from, Graph& to) : from_(from), to_(to) {}
 
-  Value operator()(Value value) {
-    for (const Node* node : topological(std::vector{value})) copy(node);
-    return {done_.at(value.node), value.index};
+  /// In the order of the old graph, so that ids keep their order.
+  std::vector<Value> operator()(std::span<const Value> values) {
+    for (const Node* node : topological(values)) copy(node);
+    std::vector<Value> copies;
+    for (Value value : values) copies.push_back({done_.at(value.node), value.index});
+    return copies;
   }
 
  private:
@@ -145,11 +148,8 @@ class Copier {
     for (Value operand : node->operands())
       operands.push_back({done_.at(operand.node), operand.index});
     std::vector<Region> regions;
-    for (const Region& region : node->regions()) {
-      Region again{region.parameters, {}};
-      for (Value result : region.results) again.results.push_back((*this)(result));
-      regions.push_back(again);
-    }
+    for (const Region& region : node->regions())
+      regions.push_back({region.parameters, (*this)(region.results)});
     const Node* again = to_.make(node->op(), operands, node->attrs(), node->type(), regions);
     for (const Location& where : from_.locations(node))
       to_.make(node->op(), operands, node->attrs(), node->type(), regions, where);
@@ -184,12 +184,7 @@ void verify_region(std::span<const Value> results, std::span<const Type> paramet
 
 void dce(Function& function) {
   auto graph = std::make_shared<Graph>();
-  Copier copy(*function.graph, *graph);
-  std::vector<Value> results;
-  // In the order of the old graph, so that ids keep their order.
-  for (const Node* node : topological(function.results)) copy({node, 0});
-  for (Value result : function.results) results.push_back(copy(result));
-  function.results = std::move(results);
+  function.results = Copier(*function.graph, *graph)(function.results);
   function.graph = std::move(graph);
 }
 

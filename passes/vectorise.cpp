@@ -200,7 +200,8 @@ class Schedule {
         eval_.keep(number, stored->place);
         continue;
       }
-      if (own_bytes_ + temporary_count(inner, expr.dims) * size_of(expr.dtype) > kOwnBytes) continue;
+      if (own_bytes_ + temporary_count(inner, expr.dims) * size_of(expr.dtype) > kOwnBytes)
+        continue;
       const Place place = temporary(expr.dtype, inner, expr.dims);
       eval_.keep(number, place);
       stores_.push_back({number, place, inner, expr.level, true});

@@ -43,11 +43,13 @@ class Widener {
   void copy(const Node* node) {
     if (done_.contains(node)) return;
     std::vector<Value> operands;
-    for (Value operand : node->operands()) operands.push_back({done_.at(operand.node), operand.index});
+    for (Value operand : node->operands())
+      operands.push_back({done_.at(operand.node), operand.index});
     std::vector<Region> regions;
     for (const Region& region : node->regions()) regions.push_back((*this)(region));
     Attrs attrs = node->attrs();
-    if (auto* constant = std::get_if<ConstantAttrs>(&attrs)) constant->value = in_f64(constant->value);
+    if (auto* constant = std::get_if<ConstantAttrs>(&attrs))
+      constant->value = in_f64(constant->value);
     done_[node] = to_.make(node->op(), operands, attrs, in_f64(node->type()), regions);
   }
 
@@ -64,7 +66,8 @@ double largest(DType dtype) {
   return dtype == DType::f32 ? static_cast<double>(std::numeric_limits<float>::max()) : kInfinite;
 }
 
-/// |a - b| where equal infinities and two NaNs are no apart, and a NaN is infinitely far from a number.
+/// |a - b| where equal infinities and two NaNs are no apart, and a NaN is infinitely far from a
+/// number.
 double apart(double a, double b) {
   if (std::isnan(a) || std::isnan(b)) return std::isnan(a) && std::isnan(b) ? 0 : kInfinite;
   return a == b ? 0 : std::fabs(a - b);
@@ -106,17 +109,22 @@ class Analysis {
     for (Value operand : node.operands())
       operands.push_back(done_.at(operand.node)[static_cast<std::size_t>(operand.index)]);
     const Traits& t = traits(node);
-    if (t.calls) return Analysis(operands).run(node.regions()[0].results, wide.regions()[0].results);
+    if (t.calls)
+      return Analysis(operands).run(node.regions()[0].results, wide.regions()[0].results);
     std::vector<Array> values;
     for (const Bounded& operand : operands) values.push_back(operand.value);
     const std::vector<Array> results = definition(node.op()).reference(wide, values);
     std::vector<Bounded> bounded;
     for (const Array& result : results)
       bounded.push_back({result, Array(Type{DType::f64, result.dims()})});
-    if (t.view) bounded[0].bound = view(wide, operands[0].bound);
-    else if (t.elementwise) elementwise(node, wide, operands, bounded[0]);
-    else if (t.contraction) contraction(node, wide, operands, bounded[0]);
-    else if (t.reduction) reduction(node, wide, operands, bounded);
+    if (t.view)
+      bounded[0].bound = view(wide, operands[0].bound);
+    else if (t.elementwise)
+      elementwise(node, wide, operands, bounded[0]);
+    else if (t.contraction)
+      contraction(node, wide, operands, bounded[0]);
+    else if (t.reduction)
+      reduction(node, wide, operands, bounded);
     return bounded;
   }
 
@@ -127,8 +135,8 @@ class Analysis {
     return definition(wide.op()).reference(*same, std::vector{bound})[0];
   }
 
-  /// The operand moved to each end of its bound, to 0 where that lies between, and to NaN where there
-  /// is no bound.
+  /// The operand moved to each end of its bound, to 0 where that lies between, and to NaN where
+  /// there is no bound.
   static std::vector<Array> corners(const Bounded& operand) {
     enum { kLow, kHigh, kZero, kNowhere, kCorners };
     const auto bound = operand.bound.data<double>();
@@ -145,16 +153,22 @@ class Analysis {
             x[i] = corner == kHigh;
           } else if constexpr (std::is_floating_point_v<T>) {
             if (corner == kZero && std::fabs(x[i]) > bound[i]) continue;
-            x[i] = corner == kLow ? x[i] - bound[i] : corner == kHigh ? x[i] + bound[i] : corner == kZero ? 0 : kNaN;
+            x[i] = corner == kLow    ? x[i] - bound[i]
+                   : corner == kHigh ? x[i] + bound[i]
+                   : corner == kZero ? 0
+                                     : kNaN;
           } else if (unknown) {
             x[i] = corner == kLow    ? std::numeric_limits<T>::min()
                    : corner == kHigh ? std::numeric_limits<T>::max()
                                      : T(0);
           } else {
             // Wrapping, as the graph's own arithmetic.
-            const auto step = static_cast<std::uint64_t>(static_cast<std::int64_t>(std::min(bound[i], 0x1p62)));
+            const auto step =
+                static_cast<std::uint64_t>(static_cast<std::int64_t>(std::min(bound[i], 0x1p62)));
             const auto value = static_cast<std::uint64_t>(x[i]);
-            x[i] = static_cast<T>(corner == kLow ? value - step : corner == kHigh ? value + step : value);
+            x[i] = static_cast<T>(corner == kLow    ? value - step
+                                  : corner == kHigh ? value + step
+                                                    : value);
           }
           differs = true;
         }
@@ -215,7 +229,8 @@ class Analysis {
       } else if (op == Op::remainder) {
         const double x = std::fabs(value(0, i)), y = std::fabs(value(1, i));
         const double least = y - reach(1, i), most = y + reach(1, i);
-        const bool jumps = !(least > 0) || std::trunc((x - reach(0, i)) / most) != std::trunc((x + reach(0, i)) / least);
+        const bool jumps = !(least > 0) || std::trunc((x - reach(0, i)) / most) !=
+                                               std::trunc((x + reach(0, i)) / least);
         if (reach(0, i) + reach(1, i) > 0 && jumps) bound[i] = std::max(bound[i], 2 * most);
       }
     }
@@ -224,7 +239,8 @@ class Analysis {
   static void round(DType dtype, Bounded& result, double ulps) {
     const auto bound = result.bound.data<double>();
     for (std::size_t i = 0; i < bound.size(); ++i)
-      bound[i] = rounded(result.value.as_double(static_cast<std::int64_t>(i)), bound[i], dtype, ulps);
+      bound[i] =
+          rounded(result.value.as_double(static_cast<std::int64_t>(i)), bound[i], dtype, ulps);
   }
 
   static Array magnitude(const Array& array) {
@@ -238,27 +254,33 @@ class Analysis {
                           Bounded& result) {
     Graph graph;
     const auto dot = [&](const Array& a, const Array& b) {
-      const Node* same = build::dot_general(graph.parameter(0, a.type()), graph.parameter(1, b.type()),
-                                            wide.attrs<DotAttrs>()).node;
+      const Node* same = build::dot_general(graph.parameter(0, a.type()),
+                                            graph.parameter(1, b.type()), wide.attrs<DotAttrs>())
+                             .node;
       return definition(Op::dot_general).reference(*same, std::vector{a, b})[0];
     };
     const Array a = magnitude(operands[0].value), b = magnitude(operands[1].value);
-    const Array sum = dot(a, b), left = dot(operands[0].bound, b), right = dot(a, operands[1].bound),
-                both = dot(operands[0].bound, operands[1].bound);
+    const Array sum = dot(a, b), left = dot(operands[0].bound, b),
+                right = dot(a, operands[1].bound), both = dot(operands[0].bound, operands[1].bound);
     double terms = 1;
     for (std::int64_t axis : wide.attrs<DotAttrs>().lhs_contracting)
       terms *= static_cast<double>(wide.operand(0).type().dims[static_cast<std::size_t>(axis)]);
     const DType dtype = node.type().dtype;
     const auto bound = result.bound.data<double>();
     for (std::size_t i = 0; i < bound.size(); ++i) {
-      const double moved = left.data<double>()[i] + right.data<double>()[i] + both.data<double>()[i];
-      if (is_bool(dtype)) bound[i] = moved > 0 ? 1 : 0;
-      else if (!is_float(dtype)) bound[i] = moved > 0 ? kInfinite : 0;
+      const double moved =
+          left.data<double>()[i] + right.data<double>()[i] + both.data<double>()[i];
+      if (is_bool(dtype))
+        bound[i] = moved > 0 ? 1 : 0;
+      else if (!is_float(dtype))
+        bound[i] = moved > 0 ? kInfinite : 0;
       else
-        bound[i] = rounded(sum.data<double>()[i],
-                           moved + terms * (unit(dtype) * sum.data<double>()[i] + tiny(dtype)), dtype, 1);
+        bound[i] =
+            rounded(sum.data<double>()[i],
+                    moved + terms * (unit(dtype) * sum.data<double>()[i] + tiny(dtype)), dtype, 1);
       // Infinities and NaN come out in any order, if they went in exactly.
-      if (is_float(dtype) && !std::isfinite(sum.data<double>()[i])) bound[i] = moved == 0 ? 0 : kInfinite;
+      if (is_float(dtype) && !std::isfinite(sum.data<double>()[i]))
+        bound[i] = moved == 0 ? 0 : kInfinite;
     }
   }
 
@@ -278,10 +300,12 @@ class Analysis {
       rows[static_cast<std::size_t>(target)].push_back(static_cast<std::size_t>(i));
     }
     const DType dtype = node.type().dtype;
-    if (combiner == Op::add || combiner == Op::maximum || combiner == Op::minimum || combiner == Op::multiply) {
+    if (combiner == Op::add || combiner == Op::maximum || combiner == Op::minimum ||
+        combiner == Op::multiply) {
       const auto e = x.bound.data<double>();
       for (std::size_t r = 0; r < rows.size(); ++r) {
-        double sum = std::fabs(operands[1].value.as_double(0)), moved = operands[1].bound.as_double(0);
+        double sum = std::fabs(operands[1].value.as_double(0)),
+               moved = operands[1].bound.as_double(0);
         double most = moved, product = sum, outer = sum + moved;
         for (std::size_t i : rows[r]) {
           const double magnitude = std::fabs(x.value.as_double(static_cast<std::int64_t>(i)));
@@ -296,18 +320,20 @@ class Analysis {
         if (!is_bool(dtype) && (combiner == Op::add || combiner == Op::multiply)) {
           const double scale = combiner == Op::add ? sum : outer;
           if (combiner == Op::multiply) moved = outer - product;
-          bound = is_float(dtype)
-                      ? rounded(scale, moved + terms * (unit(dtype) * scale + tiny(dtype)), dtype, 1)
-                      : (moved > 0 ? kInfinite : 0);
-          if (is_float(dtype) && !std::isfinite(scale)) bound = most == 0 && combiner == Op::add ? 0 : kInfinite;
+          bound =
+              is_float(dtype)
+                  ? rounded(scale, moved + terms * (unit(dtype) * scale + tiny(dtype)), dtype, 1)
+                  : (moved > 0 ? kInfinite : 0);
+          if (is_float(dtype) && !std::isfinite(scale))
+            bound = most == 0 && combiner == Op::add ? 0 : kInfinite;
         }
         results[0].bound.data<double>()[r] = bound;
       }
       return;
     }
-    // Another region: run in index order in every mode, so what counts is how its inputs may move. Its
-    // floats are taken to be monotone in them (a maximum, a sum of parts); of integers made of floats
-    // (the place of a maximum) nothing is known.
+    // Another region: run in index order in every mode, so what counts is how its inputs may move.
+    // Its floats are taken to be monotone in them (a maximum, a sum of parts); of integers made of
+    // floats (the place of a maximum) nothing is known.
     bool all_exact = true;
     std::vector<std::vector<Array>> ends;
     for (const Bounded& operand : operands) {
@@ -330,7 +356,8 @@ class Analysis {
         }
         double scale = std::fabs(results[i].value.as_double(static_cast<std::int64_t>(r)));
         for (std::size_t k : rows[r])
-          scale = std::max(scale, std::fabs(operands[i].value.as_double(static_cast<std::int64_t>(k))));
+          scale =
+              std::max(scale, std::fabs(operands[i].value.as_double(static_cast<std::int64_t>(k))));
         if (std::isfinite(scale))
           bound[r] = rounded(scale, bound[r], type, 8 * static_cast<double>(rows[r].size() + 1));
       }

@@ -2,10 +2,10 @@
 //
 // The graph is run once more with its floats in f64. Beside each value runs a bound of the error an
 // f32 evaluation may have made up to there: an element-wise op is evaluated at the corners of its
-// operands' bounds and adds its own rounding; sums and products add what any order of them may lose.
-// Where a rounding could flip a comparison or a floor, the bound says so, and an infinite bound means
-// that nothing is promised (an overflow of f32, say). See Higham, Accuracy and Stability of Numerical
-// Algorithms (2002), chapter 3, for such running error analyses.
+// operands' bounds and adds its own rounding; sums and products add what any order of them may
+// lose. Where a rounding could flip a comparison or a floor, the bound says so, and an infinite
+// bound means that nothing is promised (an overflow of f32, say). See Higham, Accuracy and
+// Stability of Numerical Algorithms (2002), chapter 3, for such running error analyses.
 #pragma once
 
 #include <span>

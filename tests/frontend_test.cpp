@@ -23,18 +23,22 @@ using Catch::Matchers::ContainsSubstring;
 const float kNaN = std::numeric_limits<float>::quiet_NaN();
 const float kInf = std::numeric_limits<float>::infinity();
 
-Array floats(Ints dims, std::initializer_list<float> values) { return Array::of<float>(std::move(dims), values); }
+Array floats(Ints dims, std::initializer_list<float> values) {
+  return Array::of<float>(std::move(dims), values);
+}
 
 /// By the reference: what the words mean; ops and modes are compared elsewhere.
 std::vector<Array> run(const std::vector<Array>& inputs, const TensorBody& body) {
   return interpret(trace(types_of(inputs), body), inputs);
 }
-Array run_one(const std::vector<Array>& inputs, const std::function<Tensor(const std::vector<Tensor>&)>& body) {
+Array run_one(const std::vector<Array>& inputs,
+              const std::function<Tensor(const std::vector<Tensor>&)>& body) {
   return run(inputs, [&](const auto& in) { return std::vector{body(in)}; })[0];
 }
 
 /// What is wrong with a body over inputs of these types.
-std::string complaint(const std::vector<Type>& types, const std::function<void(const std::vector<Tensor>&)>& body) {
+std::string complaint(const std::vector<Type>& types,
+                      const std::function<void(const std::vector<Tensor>&)>& body) {
   try {
     trace(types, [&](const auto& in) {
       body(in);
@@ -56,29 +60,44 @@ TEST_CASE("operators_broadcast_as_numpy_does") {
   struct Case {
     Ints a, b, result;
   };
-  for (const Case& c : {Case{{3}, {3}, {3}}, {{2, 3}, {3}, {2, 3}}, {{2, 3}, {}, {2, 3}}, {{2, 1}, {1, 3}, {2, 3}},
-                        {{4, 1, 3}, {2, 1}, {4, 2, 3}}, {{1}, {0}, {0}}, {{2, 0}, {1}, {2, 0}}, {{}, {}, {}},
+  for (const Case& c : {Case{{3}, {3}, {3}},
+                        {{2, 3}, {3}, {2, 3}},
+                        {{2, 3}, {}, {2, 3}},
+                        {{2, 1}, {1, 3}, {2, 3}},
+                        {{4, 1, 3}, {2, 1}, {4, 2, 3}},
+                        {{1}, {0}, {0}},
+                        {{2, 0}, {1}, {2, 0}},
+                        {{}, {}, {}},
                         {{1, 1, 1}, {5}, {1, 1, 5}}}) {
     const std::vector<Array> inputs = {random_array(f32(c.a), 1), random_array(f32(c.b), 2)};
-    const auto results = run(inputs, [](const auto& in) { return std::vector{in[0] + in[1], in[1] + in[0]}; });
+    const auto results =
+        run(inputs, [](const auto& in) { return std::vector{in[0] + in[1], in[1] + in[0]}; });
     CHECK(results[0].dims() == c.result);
     CHECK(results[1].same_bits(results[0]));
   }
   const Array column = floats({2, 1}, {1, 2}), row = floats({3}, {10, 20, 30});
-  CHECK(run_one({column, row}, [](const auto& in) { return in[0] - in[1]; })
-            .same_bits(floats({2, 3}, {-9, -19, -29, -8, -18, -28})));
+  CHECK(run_one({column, row}, [](const auto& in) {
+          return in[0] - in[1];
+        }).same_bits(floats({2, 3}, {-9, -19, -29, -8, -18, -28})));
 }
 
 TEST_CASE("numbers_take_the_type_of_the_tensor_they_meet") {
   const Array i = Array::of<std::int32_t>({2}, {3, -4});
-  CHECK(run_one({i}, [](const auto& in) { return in[0] * 2.0 + 1.0; }).same_bits(Array::of<std::int32_t>({2}, {7, -7})));
-  CHECK(run_one({floats({2}, {3, 4})}, [](const auto& in) { return 1.0 / in[0]; }).same_bits(floats({2}, {1.0F / 3, 0.25F})));
-  CHECK(run_one({Array::scalar(0.1)}, [](const auto& in) { return in[0] + 0.2; }).item() == 0.1 + 0.2);
+  CHECK(run_one({i}, [](const auto& in) {
+          return in[0] * 2.0 + 1.0;
+        }).same_bits(Array::of<std::int32_t>({2}, {7, -7})));
+  CHECK(run_one({floats({2}, {3, 4})}, [](const auto& in) {
+          return 1.0 / in[0];
+        }).same_bits(floats({2}, {1.0F / 3, 0.25F})));
+  CHECK(run_one({Array::scalar(0.1)}, [](const auto& in) { return in[0] + 0.2; }).item() ==
+        0.1 + 0.2);
 }
 
 TEST_CASE("a_sum_of_booleans_counts_them") {
   const Array x = Array::of<bool>({2, 3}, {true, true, false, true, true, true});
-  CHECK(run_one({x}, [](const auto& in) { return sum(in[0], {1}); }).same_bits(Array::of<std::int64_t>({2}, {2, 3})));
+  CHECK(run_one({x}, [](const auto& in) {
+          return sum(in[0], {1});
+        }).same_bits(Array::of<std::int64_t>({2}, {2, 3})));
 }
 
 TEST_CASE("shape_words_rearrange_as_pytorchs_do") {
@@ -97,7 +116,8 @@ TEST_CASE("shape_words_rearrange_as_pytorchs_do") {
   CHECK(shape([](const Tensor& t) { return unsqueeze(t, 0); }) == Ints{1, 2, 3, 4});
   CHECK(shape([](const Tensor& t) { return unsqueeze(t, -1); }) == Ints{2, 3, 4, 1});
   CHECK(shape([](const Tensor& t) { return squeeze(unsqueeze(t, 1), 1); }) == Ints{2, 3, 4});
-  CHECK(shape([](const Tensor& t) { return squeeze(t, 0); }) == Ints{2, 3, 4});  // not 1: left alone
+  CHECK(shape([](const Tensor& t) { return squeeze(t, 0); }) ==
+        Ints{2, 3, 4});  // not 1: left alone
   CHECK(shape([](const Tensor& t) { return expand(t, {5, 2, 3, 4}); }) == Ints{5, 2, 3, 4});
   CHECK(shape([](const Tensor& t) { return sum(t, {0, -1}); }) == Ints{3});
   CHECK(shape([](const Tensor& t) { return sum(t, {1}, true); }) == Ints{2, 1, 4});
@@ -110,16 +130,25 @@ TEST_CASE("matmul_has_torchs_cases") {
   struct Case {
     Ints a, b, result;
   };
-  for (const Case& c : {Case{{3}, {3}, {}}, {{2, 3}, {3}, {2}}, {{3}, {3, 4}, {4}}, {{2, 3}, {3, 4}, {2, 4}},
-                        {{5, 2, 3}, {3, 4}, {5, 2, 4}}, {{5, 2, 3}, {5, 3, 4}, {5, 2, 4}}, {{2, 3}, {5, 3, 4}, {5, 2, 4}},
-                        {{6, 1, 2, 3}, {5, 3, 4}, {6, 5, 2, 4}}, {{3}, {5, 3, 4}, {5, 4}}, {{5, 2, 3}, {3}, {5, 2}},
-                        {{2, 0}, {0, 4}, {2, 4}}, {{1, 1}, {1, 1}, {1, 1}}}) {
+  for (const Case& c : {Case{{3}, {3}, {}},
+                        {{2, 3}, {3}, {2}},
+                        {{3}, {3, 4}, {4}},
+                        {{2, 3}, {3, 4}, {2, 4}},
+                        {{5, 2, 3}, {3, 4}, {5, 2, 4}},
+                        {{5, 2, 3}, {5, 3, 4}, {5, 2, 4}},
+                        {{2, 3}, {5, 3, 4}, {5, 2, 4}},
+                        {{6, 1, 2, 3}, {5, 3, 4}, {6, 5, 2, 4}},
+                        {{3}, {5, 3, 4}, {5, 4}},
+                        {{5, 2, 3}, {3}, {5, 2}},
+                        {{2, 0}, {0, 4}, {2, 4}},
+                        {{1, 1}, {1, 1}, {1, 1}}}) {
     INFO(join(c.a, "x") << " · " << join(c.b, "x"));
     const std::vector<Array> inputs = {random_array(f32(c.a), 1), random_array(f32(c.b), 2)};
     const Array result = run_one(inputs, [](const auto& in) { return matmul(in[0], in[1]); });
     REQUIRE(result.dims() == c.result);
     // Against Σ by hand for every element, with the operands as batches of matrices.
-    const Ints a_dims = c.a.size() == 1 ? Ints{1, c.a[0]} : c.a, b_dims = c.b.size() == 1 ? Ints{c.b[0], 1} : c.b;
+    const Ints a_dims = c.a.size() == 1 ? Ints{1, c.a[0]} : c.a,
+               b_dims = c.b.size() == 1 ? Ints{c.b[0], 1} : c.b;
     const std::int64_t m = a_dims[a_dims.size() - 2], k = a_dims.back(), n = b_dims.back();
     const std::int64_t batches = m * n == 0 ? 0 : result.count() / (m * n);
     const auto matrix = [&](const Ints& dims, std::int64_t batch, std::int64_t size) {
@@ -155,43 +184,65 @@ TEST_CASE("a_shape_error_names_the_op_both_shapes_the_call_and_where_operands_ca
     hidden + transpose(in[0], 0, 1);
   });
   const std::string file = std::source_location::current().file_name();
-  CHECK(text == fmt::format("{0}:{1}: add: expected shapes that broadcast together (aligned at the right, extents equal "
-                            "or 1), found f32[64, 10] (from {0}:{2}) and f32[10, 64] (from {0}:{1})",
-                            file, called, made));
+  CHECK(text ==
+        fmt::format("{0}:{1}: add: expected shapes that broadcast together (aligned at the right, "
+                    "extents equal "
+                    "or 1), found f32[64, 10] (from {0}:{2}) and f32[10, 64] (from {0}:{1})",
+                    file, called, made));
 }
 
 TEST_CASE("each_word_complains_of_what_it_cannot_take_by_name_with_the_shapes_at_the_call") {
-  const std::vector<Type> types = {f32({2, 3}), f32({4, 5}), {DType::i32, {2, 3}}, {DType::i1, {4}}, f32({3})};
+  const std::vector<Type> types = {
+      f32({2, 3}), f32({4, 5}), {DType::i32, {2, 3}}, {DType::i1, {4}}, f32({3})};
   using In = const std::vector<Tensor>&;
   struct Case {
     std::function<void(In)> body;
     std::vector<std::string> parts;
   };
   const std::vector<Case> cases = {
-      {[](In in) { in[0] * in[1]; }, {"multiply: expected shapes that broadcast", "f32[2, 3]", "f32[4, 5]"}},
-      {[](In in) { in[0] - in[2]; }, {"subtract: expected operands of one element type", "f32[2, 3]", "i32[2, 3]", "to(x, dtype)"}},
-      {[](In in) { maximum(in[0], in[1]); }, {"maximum: expected shapes", "f32[2, 3]", "f32[4, 5]"}},
+      {[](In in) { in[0] * in[1]; },
+       {"multiply: expected shapes that broadcast", "f32[2, 3]", "f32[4, 5]"}},
+      {[](In in) { in[0] - in[2]; },
+       {"subtract: expected operands of one element type", "f32[2, 3]", "i32[2, 3]",
+        "to(x, dtype)"}},
+      {[](In in) { maximum(in[0], in[1]); },
+       {"maximum: expected shapes", "f32[2, 3]", "f32[4, 5]"}},
       {[](In in) { lt(in[0], in[1]); }, {"compare: expected shapes", "f32[2, 3]", "f32[4, 5]"}},
-      {[](In in) { where(in[3], in[0], 0.0); }, {"where: expected an i1 condition that broadcasts", "i1[4]", "f32[2, 3]"}},
+      {[](In in) { where(in[3], in[0], 0.0); },
+       {"where: expected an i1 condition that broadcasts", "i1[4]", "f32[2, 3]"}},
       {[](In in) { where(in[0], in[0], 0.0); }, {"where: expected an i1 condition", "f32[2, 3]"}},
       {[](In in) { where(in[3], 1.0, 0.0); }, {"where: expected a tensor among the two choices"}},
-      {[](In in) { in[2] / 2.0; }, {"div: true division needs float operands", "i32", "to(x, DType::f32)"}},
-      {[](In in) { in[2] * 0.5; }, {"multiply: expected a number that i32 holds, found 0.5 for i32[2, 3]"}},
-      {[](In in) { to(in[2], DType::ui8) - 300.0; }, {"subtract: expected a number that ui8 holds, found 300 for ui8[2, 3]"}},
-      {[](In in) { lt(to(in[2], DType::ui32), -1.0); }, {"compare: expected a number that ui32 holds, found -1 for ui32[2, 3]"}},
+      {[](In in) { in[2] / 2.0; },
+       {"div: true division needs float operands", "i32", "to(x, DType::f32)"}},
+      {[](In in) { in[2] * 0.5; },
+       {"multiply: expected a number that i32 holds, found 0.5 for i32[2, 3]"}},
+      {[](In in) { to(in[2], DType::ui8) - 300.0; },
+       {"subtract: expected a number that ui8 holds, found 300 for ui8[2, 3]"}},
+      {[](In in) { lt(to(in[2], DType::ui32), -1.0); },
+       {"compare: expected a number that ui32 holds, found -1 for ui32[2, 3]"}},
       {[](In) { div(1.0, 2.0); }, {"divide", "expected at least one tensor, found only numbers"}},
       {[](In) { add(1.0, 2.0); }, {"add: expected at least one tensor, found only numbers"}},
       {[](In in) { exp(in[2]); }, {"exponential: expected a float operand", "i32[2, 3]"}},
       {[](In in) { neg(in[3]); }, {"negate: expected an integer or float operand", "i1[4]"}},
-      {[](In in) { matmul(in[0], in[1]); }, {"matmul: expected the last axis of the first (3) to equal the second-last axis of the second (4)", "f32[2, 3]", "f32[4, 5]"}},
-      {[](In in) { matmul(in[0], in[2]); }, {"matmul: expected operands of one element type", "f32[2, 3]", "i32[2, 3]"}},
-      {[](In in) { matmul(sum(in[0]), in[1]); }, {"matmul: expected operands of rank 1 or more", "f32[]", "f32[4, 5]"}},
-      {[](In in) { matmul(expand(in[0], {7, 2, 3}), expand(transpose(in[0], 0, 1), {6, 3, 2})); }, {"matmul: expected batch axes that broadcast", "f32[7, 2, 3]", "f32[6, 3, 2]"}},
-      {[](In in) { linear(in[0], in[1]); }, {"linear: expected an input [..., 5] for weight f32[4, 5]", "found f32[2, 3]"}},
-      {[](In in) { linear(in[0], expand(in[4], {6, 3}), in[4]); }, {"linear: expected a bias of 6", "f32[3]"}},
-      {[](In in) { reshape(in[0], {4, -1}); }, {"reshape: f32[2, 3]", "6 elements, which do not fit [4, -1]"}},
+      {[](In in) { matmul(in[0], in[1]); },
+       {"matmul: expected the last axis of the first (3) to equal the second-last axis of the "
+        "second (4)",
+        "f32[2, 3]", "f32[4, 5]"}},
+      {[](In in) { matmul(in[0], in[2]); },
+       {"matmul: expected operands of one element type", "f32[2, 3]", "i32[2, 3]"}},
+      {[](In in) { matmul(sum(in[0]), in[1]); },
+       {"matmul: expected operands of rank 1 or more", "f32[]", "f32[4, 5]"}},
+      {[](In in) { matmul(expand(in[0], {7, 2, 3}), expand(transpose(in[0], 0, 1), {6, 3, 2})); },
+       {"matmul: expected batch axes that broadcast", "f32[7, 2, 3]", "f32[6, 3, 2]"}},
+      {[](In in) { linear(in[0], in[1]); },
+       {"linear: expected an input [..., 5] for weight f32[4, 5]", "found f32[2, 3]"}},
+      {[](In in) { linear(in[0], expand(in[4], {6, 3}), in[4]); },
+       {"linear: expected a bias of 6", "f32[3]"}},
+      {[](In in) { reshape(in[0], {4, -1}); },
+       {"reshape: f32[2, 3]", "6 elements, which do not fit [4, -1]"}},
       {[](In in) { reshape(in[0], {-1, -1}); }, {"reshape: f32[2, 3]", "do not fit [-1, -1]"}},
-      {[](In in) { permute(in[0], {0, 0}); }, {"permute: expected each axis of f32[2, 3]", "once, found [0, 0]"}},
+      {[](In in) { permute(in[0], {0, 0}); },
+       {"permute: expected each axis of f32[2, 3]", "once, found [0, 0]"}},
       {[](In in) { transpose(in[0], 0, 2); }, {"transpose: axis 2 does not exist in f32[2, 3]"}},
       {[](In in) { unsqueeze(in[0], 4); }, {"unsqueeze: axis 4 does not fit f32[2, 3]"}},
       {[](In in) { squeeze(in[0], -3); }, {"squeeze: axis -3 does not exist in f32[2, 3]"}},
@@ -206,17 +257,24 @@ TEST_CASE("each_word_complains_of_what_it_cannot_take_by_name_with_the_shapes_at
       {[](In in) { one_hot(in[0], 3); }, {"one_hot: expected integer classes, found f32[2, 3]"}},
       {[](In in) { one_hot(in[2], -3); }, {"one_hot: expected a number of classes >= 0, found -3"}},
       {[](In) { arange(-1); }, {"arange: expected a length >= 0, found -1"}},
-      {[](In in) { cross_entropy(in[0], in[1]); }, {"cross_entropy: expected logits [N, C]", "f32[2, 3]", "f32[4, 5]"}},
-      {[](In in) { cross_entropy(in[0], in[2]); }, {"cross_entropy: expected logits [N, C]", "f32[2, 3]", "i32[2, 3]"}},
-      {[](In in) { mse_loss(in[0], in[1]); }, {"mse_loss: expected floats of equal shapes", "f32[2, 3]", "f32[4, 5]"}},
+      {[](In in) { cross_entropy(in[0], in[1]); },
+       {"cross_entropy: expected logits [N, C]", "f32[2, 3]", "f32[4, 5]"}},
+      {[](In in) { cross_entropy(in[0], in[2]); },
+       {"cross_entropy: expected logits [N, C]", "f32[2, 3]", "i32[2, 3]"}},
+      {[](In in) { mse_loss(in[0], in[1]); },
+       {"mse_loss: expected floats of equal shapes", "f32[2, 3]", "f32[4, 5]"}},
       {[](In in) { mse_loss(in[0], in[2]); }, {"mse_loss: expected", "f32[2, 3]", "i32[2, 3]"}},
-      {[](In in) { grad(in[0], {in[0]}); }, {"grad: expected a float scalar to differentiate, found f32[2, 3]; reduce it with sum or mean"}},
-      {[](In in) { grad(sum(in[2]), {in[0]}); }, {"grad: expected a float scalar to differentiate, found i32[]"}},
+      {[](In in) { grad(in[0], {in[0]}); },
+       {"grad: expected a float scalar to differentiate, found f32[2, 3]; reduce it with sum or "
+        "mean"}},
+      {[](In in) { grad(sum(in[2]), {in[0]}); },
+       {"grad: expected a float scalar to differentiate, found i32[]"}},
       {[](In in) { in[0].size(2); }, {"size: axis 2 does not exist in f32[2, 3]"}},
       {[](In in) { in[0] + Tensor(); }, {"add: expected a tensor, found an empty one"}},
       {[](In) { exp(Tensor()); }, {"exponential: expected a tensor, found an empty one"}},
       {[](In in) { matmul(in[0], Tensor()); }, {"matmul: expected a tensor, found an empty one"}},
-      {[](In in) { cross_entropy(Tensor(), in[2]); }, {"cross_entropy: expected a tensor, found an empty one"}},
+      {[](In in) { cross_entropy(Tensor(), in[2]); },
+       {"cross_entropy: expected a tensor, found an empty one"}},
   };
   const std::regex at_call(R"(^.*frontend_test\.cpp:\d+: )");
   for (const Case& one : cases) {
@@ -231,23 +289,29 @@ TEST_CASE("an_impossible_shape_is_an_error_not_an_overflow") {
   const std::int64_t huge = std::int64_t{1} << 40;
   for (const Ints& dims : {Ints{huge, huge}, Ints{-1, 3}})
     CHECK_THAT(complaint({}, [&](const auto&) { full(dims, 0); }), ContainsSubstring("impossible"));
-  CHECK_THAT(complaint({f32({2})}, [&](const auto& in) { reshape(in[0], {huge, huge, -1}); }), ContainsSubstring("reshape"));
-  CHECK_THAT(complaint({f32({1})}, [&](const auto& in) { expand(in[0], {huge, huge}); }), ContainsSubstring("impossible"));
+  CHECK_THAT(complaint({f32({2})}, [&](const auto& in) { reshape(in[0], {huge, huge, -1}); }),
+             ContainsSubstring("reshape"));
+  CHECK_THAT(complaint({f32({1})}, [&](const auto& in) { expand(in[0], {huge, huge}); }),
+             ContainsSubstring("impossible"));
 }
 
 // ---- meanings
 
 TEST_CASE("softmax_and_log_softmax_are_exact_where_naive_ones_overflow") {
   const Array x = floats({2, 3}, {1000, 1001, 1002, -kInf, 0, std::log(3.0F)});
-  const auto r = run({x}, [](const auto& in) { return std::vector{softmax(in[0], 1), log_softmax(in[0], -1)}; });
+  const auto r = run(
+      {x}, [](const auto& in) { return std::vector{softmax(in[0], 1), log_softmax(in[0], -1)}; });
   const double e1 = std::exp(-1.0), e2 = std::exp(-2.0), total = 1 + e1 + e2;
   const double expected[] = {e2 / total, e1 / total, 1 / total, 0, 0.25, 0.75};
   for (std::int64_t i = 0; i < 6; ++i) {
     CHECK(r[0].as_double(i) == Approx(expected[i]).margin(1e-7));
-    if (expected[i] > 0) CHECK(r[1].as_double(i) == Approx(std::log(expected[i])).epsilon(1e-6));
-    else CHECK(r[1].as_double(i) == -kInf);
+    if (expected[i] > 0)
+      CHECK(r[1].as_double(i) == Approx(std::log(expected[i])).epsilon(1e-6));
+    else
+      CHECK(r[1].as_double(i) == -kInf);
   }
-  const Array none = run_one({floats({1, 2}, {-kInf, -kInf})}, [](const auto& in) { return softmax(in[0], 1); });
+  const Array none =
+      run_one({floats({1, 2}, {-kInf, -kInf})}, [](const auto& in) { return softmax(in[0], 1); });
   CHECK(std::isnan(none.as_double(0)));  // as PyTorch
 }
 
@@ -262,8 +326,10 @@ TEST_CASE("cross_entropy_takes_classes_or_probabilities_and_forgives_infinite_lo
     });
     CHECK(r[0].item() == Approx((first + second) / 2));
     const double s = std::exp(-2.0) + std::exp(-1.0) + 1;
-    const double gradient[] = {(std::exp(-2.0) / s - 1) / 2, std::exp(-1.0) / s / 2, 1 / s / 2, 0.25, 0, -0.25};
-    for (std::int64_t i = 0; i < 6; ++i) CHECK(r[1].as_double(i) == Approx(gradient[i]).margin(1e-7));
+    const double gradient[] = {
+        (std::exp(-2.0) / s - 1) / 2, std::exp(-1.0) / s / 2, 1 / s / 2, 0.25, 0, -0.25};
+    for (std::int64_t i = 0; i < 6; ++i)
+      CHECK(r[1].as_double(i) == Approx(gradient[i]).margin(1e-7));
   }
   const std::vector<Array> soft = {floats({1, 2}, {0, std::log(3.0F)}), floats({1, 2}, {0.5, 0.5})};
   CHECK(run_one(soft, [](const auto& in) { return cross_entropy(in[0], in[1]); }).item() ==
@@ -271,7 +337,8 @@ TEST_CASE("cross_entropy_takes_classes_or_probabilities_and_forgives_infinite_lo
 }
 
 TEST_CASE("a_training_loss_of_finite_logits_has_a_finite_gradient_however_large_they_are") {
-  const std::vector<Array> inputs = {floats({2, 3}, {1e30F, -1e30F, 0, 3e38F, 3e38F, -3e38F}), Array::of<std::int32_t>({2}, {1, 0})};
+  const std::vector<Array> inputs = {floats({2, 3}, {1e30F, -1e30F, 0, 3e38F, 3e38F, -3e38F}),
+                                     Array::of<std::int32_t>({2}, {1, 0})};
   for (const Array& result : run(inputs, [](const auto& in) {
          const Tensor loss = cross_entropy(in[0], in[1]);
          return std::vector{grad(loss, {in[0]})[0]};
@@ -280,10 +347,17 @@ TEST_CASE("a_training_loss_of_finite_logits_has_a_finite_gradient_however_large_
 }
 
 TEST_CASE("argmax_takes_the_first_maximum_and_nan_counts_as_largest") {
-  const Array x = floats({5, 4}, {1, 3, 3, 2, kNaN, 5, kNaN, 9, -kInf, -kInf, -kInf, -kInf, 0, -0.0F, 0, 0, 1, 2, kInf, kNaN});
-  CHECK(run_one({x}, [](const auto& in) { return argmax(in[0], 1); }).same_bits(Array::of<std::int64_t>({5}, {1, 0, 0, 0, 3})));
-  CHECK(run_one({x}, [](const auto& in) { return argmax(in[0], 0); }).same_bits(Array::of<std::int64_t>({4}, {1, 1, 1, 4})));
-  CHECK(run_one({Array::of<std::int32_t>({3}, {-5, 7, 7})}, [](const auto& in) { return argmax(in[0], 0); }).item() == 1);
+  const Array x = floats({5, 4}, {1,     3,     3, 2,     kNaN, 5, kNaN, 9, -kInf, -kInf,
+                                  -kInf, -kInf, 0, -0.0F, 0,    0, 1,    2, kInf,  kNaN});
+  CHECK(run_one({x}, [](const auto& in) {
+          return argmax(in[0], 1);
+        }).same_bits(Array::of<std::int64_t>({5}, {1, 0, 0, 0, 3})));
+  CHECK(run_one({x}, [](const auto& in) {
+          return argmax(in[0], 0);
+        }).same_bits(Array::of<std::int64_t>({4}, {1, 1, 1, 4})));
+  CHECK(run_one({Array::of<std::int32_t>({3}, {-5, 7, 7})}, [](const auto& in) {
+          return argmax(in[0], 0);
+        }).item() == 1);
 }
 
 TEST_CASE("relu_is_zero_with_gradient_zero_at_zero_and_keeps_nan") {
@@ -311,13 +385,15 @@ TEST_CASE("one_hot_marks_each_class_once_whatever_the_type_of_the_index") {
     const Array index = Array::of<std::int32_t>({2}, {3, 100}).converted(dtype);
     const Array codes = run_one({index}, [](const auto& in) { return one_hot(in[0], 300); });
     for (std::int64_t row = 0; row < 2; ++row)
-      for (std::int64_t c = 0; c < 300; ++c) CHECK(codes.as_double(row * 300 + c) == (c == (row == 0 ? 3 : 100)));
+      for (std::int64_t c = 0; c < 300; ++c)
+        CHECK(codes.as_double(row * 300 + c) == (c == (row == 0 ? 3 : 100)));
   }
 }
 
 TEST_CASE("constants_of_the_trace_hold_what_was_asked_for") {
   const auto r = run({}, [](const auto&) {
-    return std::vector{full({2}, 2.5), arange(3), arange(2, DType::f32), constant(floats({2}, {1, kNaN})), full({}, 7, DType::ui8)};
+    return std::vector{full({2}, 2.5), arange(3), arange(2, DType::f32),
+                       constant(floats({2}, {1, kNaN})), full({}, 7, DType::ui8)};
   });
   CHECK(difference(r[0], floats({2}, {2.5, 2.5})) == "");
   CHECK(r[1].same_bits(Array::of<std::int64_t>({3}, {0, 1, 2})));
@@ -332,9 +408,13 @@ TEST_CASE("gradients_nest") {
   // f = x⁴: 4x³, 12x², 24x, 24.
   const auto f = [](const Tensor& x) { return square(square(x)); };
   const auto derivative = grad(grad(grad(grad(f))));
-  CHECK(run_one({Array::scalar(3.0)}, [&](const auto& in) { return grad(f)(in[0]); }).item() == Approx(108));
-  CHECK(run_one({Array::scalar(3.0)}, [&](const auto& in) { return grad(grad(f))(in[0]); }).item() == Approx(108));
-  CHECK(run_one({Array::scalar(3.0)}, [&](const auto& in) { return derivative(in[0]); }).item() == Approx(24));
+  CHECK(run_one({Array::scalar(3.0)}, [&](const auto& in) { return grad(f)(in[0]); }).item() ==
+        Approx(108));
+  CHECK(run_one({Array::scalar(3.0)}, [&](const auto& in) {
+          return grad(grad(f))(in[0]);
+        }).item() == Approx(108));
+  CHECK(run_one({Array::scalar(3.0)}, [&](const auto& in) { return derivative(in[0]); }).item() ==
+        Approx(24));
   // d/dx of d/dy of xy² at (2, 3), through a sum.
   const auto mixed = run_one({Array::scalar(2.0), Array::scalar(3.0)}, [](const auto& in) {
     return grad(grad(in[0] * square(in[1]), {in[1]})[0], {in[0]})[0];
@@ -348,13 +428,14 @@ TEST_CASE("second_derivatives_of_every_kind_of_layer_are_what_differences_say") 
     const Tensor h = tanh(matmul(x, w));
     return mean(square(log_softmax(h, 1))) + sum(sigmoid(h) * h) + sum(amax(h, {1}));
   };
-  check_gradient({random_array({DType::f64, {3, 4}}, 1), random_array({DType::f64, {4, 5}}, 2)},
-                 [&](const std::vector<Value>& v) {
-                   const Tensor x(v[0]), w(v[1]);
-                   const auto g = grad(loss(x, w), {x, w});
-                   return std::vector{sum(square(g[0])).value(), sum(square(g[1])).value()};
-                 },
-                 1e-6);
+  check_gradient(
+      {random_array({DType::f64, {3, 4}}, 1), random_array({DType::f64, {4, 5}}, 2)},
+      [&](const std::vector<Value>& v) {
+        const Tensor x(v[0]), w(v[1]);
+        const auto g = grad(loss(x, w), {x, w});
+        return std::vector{sum(square(g[0])).value(), sum(square(g[1])).value()};
+      },
+      1e-6);
 }
 
 TEST_CASE("no_gradient_flows_through_stop_gradient_integers_or_unrelated_values") {
@@ -381,8 +462,9 @@ TEST_CASE("parameters_are_named_by_their_path_and_counted") {
   const Net net;
   std::vector<std::string> names;
   for (const Parameter& p : net.parameters()) names.push_back(p.name());
-  CHECK(names == std::vector<std::string>{"first.inner.weight", "first.inner.bias", "second.inner.weight",
-                                          "second.inner.bias", "out.weight"});
+  CHECK(names == std::vector<std::string>{"first.inner.weight", "first.inner.bias",
+                                          "second.inner.weight", "second.inner.bias",
+                                          "out.weight"});
   CHECK(net.parameter_count() == 2 * (3 * 4 + 4) + 2 * 4);
   CHECK(net.out.weight.type() == f32({2, 4}));
   CHECK_FALSE(net.out.bias);
@@ -394,7 +476,8 @@ TEST_CASE("a_parameter_is_an_operand_wherever_a_tensor_is") {
   };
   const Root root;
   auto f = jit([&](const Tensor& x) {
-    return x * root.p + root.p - 1.0 / root.p + maximum(root.p, x) + where(lt(x, root.p), root.p, 0.0);
+    return x * root.p + root.p - 1.0 / root.p + maximum(root.p, x) +
+           where(lt(x, root.p), root.p, 0.0);
   });
   CHECK(f(floats({2}, {1, 5})).as_double(0) == Approx(3 + 3 - 1.0 / 3 + 3 + 3));
   CHECK(f(floats({2}, {1, 5})).as_double(1) == Approx(15 + 3 - 1.0 / 3 + 5 + 0));
@@ -404,13 +487,15 @@ TEST_CASE("two_parameters_of_one_name_are_an_error") {
   struct Twice : Module {
     Linear a{this, "layer", 2, 2}, b{this, "layer", 2, 2};
   };
-  CHECK_THROWS_WITH(Twice(), "two parameters are named 'layer.weight': give each module its own name");
+  CHECK_THROWS_WITH(Twice(),
+                    "two parameters are named 'layer.weight': give each module its own name");
   // Of two roots the trace is the first to know.
   struct Root : Module {
     Parameter p = parameter("p", {2}, Initializer::constant(1));
   };
   const Root one, two;
-  CHECK_THAT(complaint({}, [&](const auto&) { one.p + two.p; }), ContainsSubstring("two variables are named 'p'"));
+  CHECK_THAT(complaint({}, [&](const auto&) { one.p + two.p; }),
+             ContainsSubstring("two variables are named 'p'"));
 }
 
 TEST_CASE("linears_first_values_lie_within_pytorchs_bounds_and_fill_them") {
@@ -431,7 +516,8 @@ TEST_CASE("linears_first_values_lie_within_pytorchs_bounds_and_fill_them") {
       INFO(p.name() << " of " << in);
       CHECK(most <= bound);
       CHECK(most > 0.97 * bound);
-      CHECK(std::fabs(total / static_cast<double>(value.count())) < 5 * bound / std::sqrt(3.0 * static_cast<double>(value.count())));
+      CHECK(std::fabs(total / static_cast<double>(value.count())) <
+            5 * bound / std::sqrt(3.0 * static_cast<double>(value.count())));
     }
   }
 }
@@ -447,7 +533,8 @@ TEST_CASE("tracing_words_outside_of_a_trace_are_errors_that_say_so") {
   CHECK_THROWS_WITH(constant(Array::scalar(1.0F)), ContainsSubstring("constant: " + expected));
   CHECK_THROWS_WITH(Tensor(root.p), ContainsSubstring("weight: " + expected));
   SGD sgd;
-  CHECK_THROWS_WITH(sgd.update(root.parameters(), {Tensor()}), ContainsSubstring("update: " + expected));
+  CHECK_THROWS_WITH(sgd.update(root.parameters(), {Tensor()}),
+                    ContainsSubstring("update: " + expected));
 }
 
 TEST_CASE("a_tensor_of_another_trace_is_an_error") {
@@ -456,8 +543,10 @@ TEST_CASE("a_tensor_of_another_trace_is_an_error") {
     leaked = in[0];
     return std::vector{in[0]};
   });
-  CHECK_THAT(complaint({f32({2})}, [&](const auto& in) { in[0] + leaked; }), ContainsSubstring("another trace"));
-  CHECK_THAT(complaint({f32({2})}, [&](const auto& in) { matmul(in[0], leaked); }), ContainsSubstring("another trace"));
+  CHECK_THAT(complaint({f32({2})}, [&](const auto& in) { in[0] + leaked; }),
+             ContainsSubstring("another trace"));
+  CHECK_THAT(complaint({f32({2})}, [&](const auto& in) { matmul(in[0], leaked); }),
+             ContainsSubstring("another trace"));
 }
 
 TEST_CASE("an_optimiser_complains_of_gradients_that_do_not_fit") {
@@ -466,10 +555,12 @@ TEST_CASE("an_optimiser_complains_of_gradients_that_do_not_fit") {
   };
   const Root root;
   Adam adam;
-  CHECK_THAT(complaint({f32({2}), f32({3})}, [&](const auto& in) { adam.update(root.parameters(), {in[0], in[1]}); }),
+  CHECK_THAT(complaint({f32({2}), f32({3})},
+                       [&](const auto& in) { adam.update(root.parameters(), {in[0], in[1]}); }),
              ContainsSubstring("update: expected a gradient for each of 1 parameters, found 2"));
-  CHECK_THAT(complaint({f32({3})}, [&](const auto& in) { adam.update(root.parameters(), {in[0]}); }),
-             ContainsSubstring("f32[3]"));
+  CHECK_THAT(
+      complaint({f32({3})}, [&](const auto& in) { adam.update(root.parameters(), {in[0]}); }),
+      ContainsSubstring("f32[3]"));
 }
 
 TEST_CASE("sgd_with_momentum_nesterov_and_weight_decay_takes_pytorchs_steps") {
@@ -508,13 +599,15 @@ TEST_CASE("an_optimiser_of_f64_parameters_works_in_f64") {
     const double g = 0.3 * t;
     m = 0.9 * m + (1 - 0.9) * g;
     v = 0.999 * v + (1 - 0.999) * g * g;
-    p -= 0.01 / (1 - std::pow(0.9, t)) * (m / (std::sqrt(v) / std::sqrt(1 - std::pow(0.999, t)) + 1e-8));
+    p -= 0.01 / (1 - std::pow(0.9, t)) *
+         (m / (std::sqrt(v) / std::sqrt(1 - std::pow(0.999, t)) + 1e-8));
     CHECK(step(Array::of<double>({1}, {g})).as_double(0) == Approx(p).epsilon(1e-13));
   }
 }
 
 TEST_CASE("a_variable_read_after_its_assignment_has_its_new_value") {
-  const auto variable = std::make_shared<Variable>(Variable{"count", Type{DType::i64, {}}, Initializer::constant(5), false});
+  const auto variable = std::make_shared<Variable>(
+      Variable{"count", Type{DType::i64, {}}, Initializer::constant(5), false});
   auto step = jit([&](const Tensor& x) {
     Trace& trace = Trace::current("step");
     const Tensor before = trace.read(variable);
@@ -526,8 +619,9 @@ TEST_CASE("a_variable_read_after_its_assignment_has_its_new_value") {
   CHECK(step(one)[0].item() == 5);
   CHECK(step(one)[0].item() == 12);
   CHECK(value_of(variable).item() == 26);
-  CHECK_THAT(complaint({f32({2})}, [&](const auto& in) { Trace::current("x").assign(variable, in[0]); }),
-             ContainsSubstring("assign: variable 'count' is i64[], found f32[2]"));
+  CHECK_THAT(
+      complaint({f32({2})}, [&](const auto& in) { Trace::current("x").assign(variable, in[0]); }),
+      ContainsSubstring("assign: variable 'count' is i64[], found f32[2]"));
 }
 
 }  // namespace kiln

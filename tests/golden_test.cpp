@@ -1,5 +1,6 @@
-// Results and gradients as an independent implementation computed them (PyTorch 1.13 in f64): the data
-// of tests/golden/ops, whose manifest says what each case computes and how close a result must be.
+// Results and gradients as an independent implementation computed them (PyTorch 1.13 in f64): the
+// data of tests/golden/ops, whose manifest says what each case computes and how close a result must
+// be.
 #include <cmath>
 #include <fstream>
 
@@ -19,7 +20,9 @@ namespace {
 
 using nlohmann::json;
 
-std::string golden(const std::string& name) { return std::string(KILN_SOURCE_DIR) + "/tests/golden/" + name; }
+std::string golden(const std::string& name) {
+  return std::string(KILN_SOURCE_DIR) + "/tests/golden/" + name;
+}
 
 using Inputs = std::map<std::string, Tensor>;
 using Semantics = std::function<Tensor(Inputs& in, const json& attrs)>;
@@ -40,44 +43,74 @@ Semantics reduction(Tensor (*f)(const Tensor&, Ints, bool, Where)) {
 /// The golden data's operations in kiln's words.
 const std::map<std::string, Semantics>& semantics() {
   static const std::map<std::string, Semantics> table = {
-      {"neg", unary(neg)},         {"exp", unary(exp)},         {"log", unary(log)},
-      {"sqrt", unary(sqrt)},       {"rsqrt", unary(rsqrt)},     {"tanh", unary(tanh)},
-      {"sigmoid", unary(sigmoid)}, {"relu", unary(relu)},       {"sin", unary(sin)},
-      {"cos", unary(cos)},         {"abs", unary(abs)},         {"add", binary(add)},
-      {"sub", binary(sub)},        {"mul", binary(mul)},        {"div", binary(div)},
-      {"maximum", binary(maximum)}, {"minimum", binary(minimum)},
-      {"reduce_sum", reduction(sum)}, {"reduce_mean", reduction(mean)},
-      {"reduce_max", reduction(amax)}, {"reduce_min", reduction(amin)},
-      {"pow", [](Inputs& in, const json& attrs) {
-         const Operand exponent = attrs.contains("exponent") ? Operand(attrs["exponent"].get<double>()) : Operand(in["b"]);
+      {"neg", unary(neg)},
+      {"exp", unary(exp)},
+      {"log", unary(log)},
+      {"sqrt", unary(sqrt)},
+      {"rsqrt", unary(rsqrt)},
+      {"tanh", unary(tanh)},
+      {"sigmoid", unary(sigmoid)},
+      {"relu", unary(relu)},
+      {"sin", unary(sin)},
+      {"cos", unary(cos)},
+      {"abs", unary(abs)},
+      {"add", binary(add)},
+      {"sub", binary(sub)},
+      {"mul", binary(mul)},
+      {"div", binary(div)},
+      {"maximum", binary(maximum)},
+      {"minimum", binary(minimum)},
+      {"reduce_sum", reduction(sum)},
+      {"reduce_mean", reduction(mean)},
+      {"reduce_max", reduction(amax)},
+      {"reduce_min", reduction(amin)},
+      {"pow",
+       [](Inputs& in, const json& attrs) {
+         const Operand exponent = attrs.contains("exponent")
+                                      ? Operand(attrs["exponent"].get<double>())
+                                      : Operand(in["b"]);
          return pow(in["a"], exponent);
        }},
-      {"compare", [](Inputs& in, const json& attrs) {
-         const std::map<std::string, Tensor (*)(const Operand&, const Operand&, Where)> directions = {
-             {"eq", eq}, {"ne", ne}, {"lt", lt}, {"le", le}, {"gt", gt}, {"ge", ge}};
+      {"compare",
+       [](Inputs& in, const json& attrs) {
+         const std::map<std::string, Tensor (*)(const Operand&, const Operand&, Where)> directions =
+             {{"eq", eq}, {"ne", ne}, {"lt", lt}, {"le", le}, {"gt", gt}, {"ge", ge}};
          return directions.at(attrs["cmp"])(in["a"], in["b"], Where::current());
        }},
       {"where", [](Inputs& in, const json&) { return where(in["cond"], in["a"], in["b"]); }},
-      {"matmul", [](Inputs& in, const json& attrs) {
+      {"matmul",
+       [](Inputs& in, const json& attrs) {
          const auto operand = [&](const char* name, const char* flag) {
            return attrs.value(flag, false) ? transpose(in[name], -1, -2) : in[name];
          };
          return matmul(operand("a", "transpose_a"), operand("b", "transpose_b"));
        }},
       {"softmax", [](Inputs& in, const json& attrs) { return softmax(in["x"], attrs["dim"]); }},
-      {"log_softmax", [](Inputs& in, const json& attrs) { return log_softmax(in["x"], attrs["dim"]); }},
-      {"cross_entropy", [](Inputs& in, const json&) { return cross_entropy(in["logits"], in["target"]); }},
+      {"log_softmax",
+       [](Inputs& in, const json& attrs) { return log_softmax(in["x"], attrs["dim"]); }},
+      {"cross_entropy",
+       [](Inputs& in, const json&) { return cross_entropy(in["logits"], in["target"]); }},
       {"mse_loss", [](Inputs& in, const json&) { return mse_loss(in["x"], in["target"]); }},
-      {"one_hot", [](Inputs& in, const json& attrs) { return one_hot(in["index"], attrs["classes"], DType::i64); }},
-      {"argmax", [](Inputs& in, const json& attrs) {
+      {"one_hot",
+       [](Inputs& in, const json& attrs) {
+         return one_hot(in["index"], attrs["classes"], DType::i64);
+       }},
+      {"argmax",
+       [](Inputs& in, const json& attrs) {
          if (attrs["dim"].is_null()) return argmax(reshape(in["x"], {-1}), 0);
          const Tensor index = argmax(in["x"], attrs["dim"]);
          return attrs["keepdim"] ? unsqueeze(index, attrs["dim"]) : index;
        }},
-      {"reshape", [](Inputs& in, const json& attrs) { return reshape(in["x"], attrs["shape"].get<Ints>()); }},
-      {"permute", [](Inputs& in, const json& attrs) { return permute(in["x"], attrs["dims"].get<Ints>()); }},
-      {"transpose", [](Inputs& in, const json& attrs) { return transpose(in["x"], attrs["dims"][0], attrs["dims"][1]); }},
-      {"broadcast_to", [](Inputs& in, const json& attrs) { return expand(in["x"], attrs["shape"].get<Ints>()); }},
+      {"reshape",
+       [](Inputs& in, const json& attrs) { return reshape(in["x"], attrs["shape"].get<Ints>()); }},
+      {"permute",
+       [](Inputs& in, const json& attrs) { return permute(in["x"], attrs["dims"].get<Ints>()); }},
+      {"transpose",
+       [](Inputs& in, const json& attrs) {
+         return transpose(in["x"], attrs["dims"][0], attrs["dims"][1]);
+       }},
+      {"broadcast_to",
+       [](Inputs& in, const json& attrs) { return expand(in["x"], attrs["shape"].get<Ints>()); }},
   };
   return table;
 }
@@ -92,7 +125,8 @@ std::string off(const Array& got, const Array& want, const json& tensor) {
   for (std::int64_t i = 0; i < want.count(); ++i) {
     const double g = got.as_double(i), w = want.as_double(i);
     if (g == w || (std::isnan(g) && std::isnan(w))) continue;
-    if (std::isinf(w) || !(std::fabs(g - w) <= tensor.value("atol", 0.0) + tensor.value("rtol", 0.0) * std::fabs(w)))
+    if (std::isinf(w) ||
+        !(std::fabs(g - w) <= tensor.value("atol", 0.0) + tensor.value("rtol", 0.0) * std::fabs(w)))
       return fmt::format("element {}: {} instead of {}", i, g, w);
   }
   return "";
@@ -110,7 +144,8 @@ TEST_CASE("operations_and_their_gradients_agree_with_the_golden_data") {
     std::vector<json> promises;
     for (const json& one : cases)
       for (const json& tensor : one["tensors"])
-        if (offered(one["attrs"]) && (tensor["role"] == "input" || tensor["role"] == "upstream_gradient"))
+        if (offered(one["attrs"]) &&
+            (tensor["role"] == "input" || tensor["role"] == "upstream_gradient"))
           inputs.push_back(data.at(tensor["key"]));
     const Function function = trace(types_of(inputs), [&](const std::vector<Tensor>& arguments) {
       std::vector<Tensor> results;
@@ -130,7 +165,8 @@ TEST_CASE("operations_and_their_gradients_agree_with_the_golden_data") {
             results.push_back(out);
           } else if (tensor["role"] == "expected_gradient") {
             const Value wrt = in.at(tensor["wrt"]).value();
-            results.emplace_back(gradients(std::vector{out.value()}, std::vector{upstream.value()}, std::vector{wrt})[0]);
+            results.emplace_back(gradients(std::vector{out.value()}, std::vector{upstream.value()},
+                                           std::vector{wrt})[0]);
           } else {
             continue;
           }
@@ -169,7 +205,8 @@ TEST_CASE("optimisers_take_the_golden_steps") {
       {"sgd", std::make_shared<SGD>(SGDOptions{.lr = 0.5}), 1e-5, 5e-6},
   };
   for (const auto& [tag, optimizer, rtol, atol] : cases) {
-    const Array &start = data.at(tag + "/p"), &gradients = data.at(tag + "/gradients"), &steps = data.at(tag + "/p_per_step");
+    const Array &start = data.at(tag + "/p"), &gradients = data.at(tag + "/gradients"),
+                &steps = data.at(tag + "/p_per_step");
     struct Model : Module {
       explicit Model(const Ints& dims) : p(parameter("p", dims, Initializer::constant(0))) {}
       Parameter p;
@@ -203,11 +240,13 @@ TEST_CASE("optimisers_take_the_golden_steps") {
       INFO(tag << " step " << s + 1);
       for (std::size_t v = 0; v < traced.variables.size(); ++v) {
         const std::string& name = traced.variables[v]->name;
-        if (name == "p") CHECK(off(arguments[v + 1], row(steps), {{"rtol", rtol}, {"atol", atol}}) == "");
+        if (name == "p")
+          CHECK(off(arguments[v + 1], row(steps), {{"rtol", rtol}, {"atol", atol}}) == "");
         const bool last = s + 1 == gradients.dims()[0];
         for (const std::string moment : {"exp_avg", "exp_avg_sq"})
           if (last && name == "optimizer." + moment + ".p")
-            CHECK(off(arguments[v + 1], data.at(tag + "/" + moment), {{"rtol", rtol}, {"atol", atol}}) == "");
+            CHECK(off(arguments[v + 1], data.at(tag + "/" + moment),
+                      {{"rtol", rtol}, {"atol", atol}}) == "");
       }
     }
   }

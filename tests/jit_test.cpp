@@ -1,71 +1,34 @@
-// A jitted function means what the reference interpreter says, fused and unfused.
+// A jitted function means what the reference says, is traced once per input shape, and owns its
+// results.
 #include "runtime/jit.h"
 
-#include <cmath>
-
 #include "frontend/gradient.h"
-#include "frontend/optim.h"
-#include "ir/interpret.h"
-#include "runtime/random.h"
 #include "tests/catch.h"
+#include "tests/support.h"
 
 namespace kiln {
 namespace {
 
-Array random_array(Ints dims, std::uint64_t stream, float low = -2, float high = 2) {
-  Array array(Type{DType::f32, std::move(dims)});
-  Random random(1, stream);
-  for (float& x : array.data<float>()) x = random.uniform(low, high);
-  return array;
-}
+using Catch::Matchers::ContainsSubstring;
 
-/// Runs a function in both modes and by the interpreter; all must agree.
-void check(const TensorFunction& f, const std::vector<Array>& inputs, double tolerance = 1e-5) {
-  std::vector<Type> types;
-  for (const Array& input : inputs) types.push_back(input.type());
-  const Traced traced = Trace::run(f, types);
-  const std::vector<Array> expected = interpret(traced.function, inputs);
-  for (const Mode mode : {Mode::unfused, Mode::fused}) {
-    Compiled compiled(traced, mode, Target::host());
-    std::vector<const Array*> pointers;
-    for (const Array& input : inputs) pointers.push_back(&input);
-    const auto& results = compiled(pointers);
-    INFO((mode == Mode::fused ? "fused" : "unfused") << "\n" << compiled.dump("fused"));
-    REQUIRE(results.size() == expected.size());
-    for (std::size_t r = 0; r < results.size(); ++r) {
-      REQUIRE(results[r].type() == expected[r].type());
-      double scale = 0;
-      for (std::int64_t i = 0; i < expected[r].count(); ++i)
-        scale = std::max(scale, std::fabs(expected[r].as_double(i)));
-      for (std::int64_t i = 0; i < expected[r].count(); ++i) {
-        INFO("result " << r << " element " << i);
-        const double got = results[r].as_double(i), want = expected[r].as_double(i);
-        if (std::isnan(want))
-          REQUIRE(std::isnan(got));
-        else if (std::isinf(want))
-          REQUIRE(got == want);
-        else
-          REQUIRE(std::fabs(got - want) <= tolerance * std::max(scale, 1e-30));
-      }
-    }
-  }
+Array f32(Ints dims, std::uint64_t stream) {
+  return random_array({DType::f32, std::move(dims)}, stream);
 }
 
 }  // namespace
 
-TEST_CASE("element-wise chains of every size agree with the reference") {
+TEST_CASE("elementwise_chains_of_every_size_agree_with_the_reference") {
   for (std::int64_t n : {0, 1, 15, 16, 17, 100, 5000})
     check([](const auto& in) { return std::vector{relu(in[0] * 2.0 - in[1]) + in[0]}; },
-          {random_array({n}, 1), random_array({n}, 2)});
+          {f32({n}, 1), f32({n}, 2)});
 }
 
-TEST_CASE("broadcasting agrees with the reference") {
+TEST_CASE("broadcasting_agrees_with_the_reference") {
   check([](const auto& in) { return std::vector{in[0] + in[1], in[0] * in[2] - in[3]}; },
-        {random_array({7, 33}, 1), random_array({33}, 2), random_array({7, 1}, 3),
-         random_array({}, 4)});
+        {f32({7, 33}, 1), f32({33}, 2), f32({7, 1}, 3), f32({}, 4)});
 }
 
-TEST_CASE("matrix products of every layout and odd size agree with the reference") {
+TEST_CASE("matrix_products_of_every_layout_and_odd_size_agree_with_the_reference") {
   for (const auto& [m, n, k] : {std::tuple{1, 1, 1},
                                 {3, 5, 7},
                                 {8, 32, 16},
@@ -76,26 +39,26 @@ TEST_CASE("matrix products of every layout and odd size agree with the reference
                                 {1, 64, 20},
                                 {5, 100, 3}}) {
     check([](const auto& in) { return std::vector{matmul(in[0], in[1])}; },
-          {random_array({m, k}, 1), random_array({k, n}, 2)});
+          {f32({m, k}, 1), f32({k, n}, 2)});
     check([](const auto& in) { return std::vector{linear(in[0], in[1], in[2])}; },
-          {random_array({m, k}, 1), random_array({n, k}, 2), random_array({n}, 3)});
+          {f32({m, k}, 1), f32({n, k}, 2), f32({n}, 3)});
     check([](const auto& in) { return std::vector{matmul(transpose(in[0], 0, 1), in[1])}; },
-          {random_array({k, m}, 1), random_array({k, n}, 2)});
+          {f32({k, m}, 1), f32({k, n}, 2)});
   }
   check([](const auto& in) { return std::vector{matmul(in[0], in[1])}; },
-        {random_array({3, 4, 9, 20}, 1), random_array({4, 20, 18}, 2)});
+        {f32({3, 4, 9, 20}, 1), f32({4, 20, 18}, 2)});
 }
 
-TEST_CASE("reductions over every axis agree with the reference") {
+TEST_CASE("reductions_over_every_axis_agree_with_the_reference") {
   for (const Ints& axes : {Ints{0}, Ints{1}, Ints{2}, Ints{0, 2}, Ints{1, 2}, Ints{0, 1}, Ints{}})
     check(
         [&](const auto& in) {
           return std::vector{sum(in[0], axes), amax(in[0], axes, true), mean(square(in[0]), axes)};
         },
-        {random_array({5, 18, 33}, 1)});
+        {f32({5, 18, 33}, 1)});
 }
 
-TEST_CASE("softmax and cross-entropy with their gradients agree with the reference") {
+TEST_CASE("softmax_and_cross_entropy_with_their_gradients_agree_with_the_reference") {
   for (const std::int64_t classes : {1, 2, 10, 16, 37}) {
     Array labels(Type{DType::i32, {13}});
     for (std::size_t i = 0; i < 13; ++i)
@@ -106,34 +69,80 @@ TEST_CASE("softmax and cross-entropy with their gradients agree with the referen
           const Tensor loss = cross_entropy(in[0], in[1]);
           return std::vector{loss, grad(loss, {in[0]})[0], softmax(in[0], 1), argmax(in[0], 1)};
         },
-        {random_array({13, classes}, 1), labels});
+        {f32({13, classes}, 1), labels});
   }
 }
 
-TEST_CASE("a column softmax agrees with the reference") {
-  check([](const auto& in) { return std::vector{softmax(in[0], 0)}; }, {random_array({40, 37}, 1)});
+TEST_CASE("a_column_softmax_agrees_with_the_reference") {
+  check([](const auto& in) { return std::vector{softmax(in[0], 0)}; }, {f32({40, 37}, 1)});
 }
 
-TEST_CASE("views that are returned, reshaped or used twice agree with the reference") {
+TEST_CASE("views_that_are_returned_reshaped_or_used_twice_agree_with_the_reference") {
   check(
       [](const auto& in) {
         const Tensor t = transpose(in[0], 0, 1);
         return std::vector{t,        in[0], in[0], reshape(t, {2, -1}), reshape(in[0] + 1.0, {-1}),
                            t + in[1]};
       },
-      {random_array({6, 4}, 1), random_array({4, 6}, 2)});
+      {f32({6, 4}, 1), f32({4, 6}, 2)});
   check([](const auto& in) { return std::vector{in[0] + transpose(in[0], 0, 1)}; },
-        {random_array({20, 20}, 1)});
+        {f32({20, 20}, 1)});
 }
 
-TEST_CASE("gradients of gradients agree with the reference") {
+TEST_CASE("gradients_of_gradients_agree_with_the_reference") {
   check(
       [](const auto& in) {
         const Tensor y = sum(tanh(in[0]) * in[0]);
         const Tensor g = grad(y, {in[0]})[0];
         return std::vector{g, grad(sum(g * g), {in[0]})[0]};
       },
-      {random_array({3, 17}, 1)});
+      {f32({3, 17}, 1)});
+}
+
+TEST_CASE("a_function_is_traced_once_for_each_input_shape_and_mode") {
+  int traces = 0;
+  auto f = jit([&](const Tensor& x) {
+    ++traces;
+    return sum(x * 2.0);
+  });
+  for (const Ints& dims : {Ints{3}, Ints{3}, Ints{4}, Ints{3}, Ints{1, 3}}) {
+    const Array x = Array::full({DType::f32, dims}, 1);
+    CHECK(f(x).item() == 2.0 * static_cast<double>(x.count()));
+  }
+  CHECK(traces == 3);
+  CHECK(f.traces() == 3);
+  settings().mode = Mode::unfused;
+  CHECK(f(Array::full({DType::f32, {3}}, 1)).item() == 6);
+  settings().mode = Mode::fused;
+  CHECK(traces == 4);
+}
+
+TEST_CASE("a_result_is_overwritten_by_the_next_call_unless_a_copy_is_held") {
+  auto f = jit([](const Tensor& x) { return x + 1.0; });
+  const Array& loose = f(Array::scalar(1.0F));
+  CHECK(loose.item() == 2);
+  const Array held = f(Array::scalar(2.0F));
+  CHECK(f(Array::scalar(3.0F)).item() == 4);
+  CHECK(held.item() == 3);
+  CHECK(loose.item() == 4);
+}
+
+TEST_CASE("a_jitted_function_complains_of_what_it_is_not") {
+  auto f = jit([](const Tensor& x) { return tanh(x); });
+  CHECK_THROWS_WITH(f.dump("fused"), ContainsSubstring("has no trace yet"));
+  f.compile({Type{DType::f32, {3}}});
+  CHECK_THAT(f.dump("fused"), ContainsSubstring("stablehlo.tanh"));
+  for (const std::string stage :
+       {"graph", "backward", "optimized", "fused", "loops", "llvm", "asm", "memory"})
+    CHECK_FALSE(f.dump(stage).empty());
+  CHECK_THROWS_WITH(f.dump("fuse"),
+                    ContainsSubstring("unknown stage 'fuse': expected one of graph"));
+  CHECK_THROWS_WITH(f.compile({}), ContainsSubstring("the function takes 1 tensors, found 0"));
+  // A failed trace leaves the others usable.
+  auto picky = jit([](const Tensor& x) { return matmul(x, x); });
+  CHECK(picky(f32({2, 2}, 1)).dims() == Ints{2, 2});
+  CHECK_THROWS_AS(picky(f32({2, 3}, 1)), Error);
+  CHECK(picky(f32({2, 2}, 1)).dims() == Ints{2, 2});
 }
 
 }  // namespace kiln

@@ -145,17 +145,18 @@ TEST_CASE("each_elementwise_op_means_the_same_in_every_mode_for_every_dtype_and_
     std::vector<Array> inputs;
     for (const Variant& variant : variants)
       for (const Array& operand : special_operands(variant.operands)) inputs.push_back(operand);
-    const Function function = function_of(types_of(inputs), [&](const std::vector<Value>& arguments) {
-      std::vector<Value> results;
-      std::size_t next = 0;
-      for (const Variant& variant : variants) {
-        std::vector<Value> operands;
-        for (std::size_t i = 0; i < variant.operands.size(); ++i)
-          operands.push_back(arguments[next++]);
-        results.push_back(variant.make(operands));
-      }
-      return results;
-    });
+    const Function function =
+        function_of(types_of(inputs), [&](const std::vector<Value>& arguments) {
+          std::vector<Value> results;
+          std::size_t next = 0;
+          for (const Variant& variant : variants) {
+            std::vector<Value> operands;
+            for (std::size_t i = 0; i < variant.operands.size(); ++i)
+              operands.push_back(arguments[next++]);
+            results.push_back(variant.make(operands));
+          }
+          return results;
+        });
     INFO(def->name);
     check_modes(function, inputs, tolerance_of(*def));
   }
@@ -169,7 +170,8 @@ TEST_CASE("each_elementwise_op_means_the_same_in_every_mode_for_every_shape") {
     std::set<std::vector<DType>> seen;
     for (const Variant& variant : accepted_variants(*def)) {
       const DType last = variant.operands.back();
-      if (last != DType::i1 && last != DType::ui8 && last != DType::i32 && !is_float(last)) continue;
+      if (last != DType::i1 && last != DType::ui8 && last != DType::i32 && !is_float(last))
+        continue;
       if (seen.insert(variant.operands).second) variants.push_back(variant);
     }
     std::vector<Array> inputs;
@@ -181,33 +183,36 @@ TEST_CASE("each_elementwise_op_means_the_same_in_every_mode_for_every_shape") {
         for (DType dtype : variant.operands) input(dtype, dims);
       // Each operand stretched from another shape, to [3, 37].
       const Ints stretched[] = {{37}, {3, 1}, {}};
-      for (std::size_t i = 0; i < variant.operands.size(); ++i) input(variant.operands[i], stretched[i]);
+      for (std::size_t i = 0; i < variant.operands.size(); ++i)
+        input(variant.operands[i], stretched[i]);
     }
-    const Function function = function_of(types_of(inputs), [&](const std::vector<Value>& arguments) {
-      std::vector<Value> results;
-      std::size_t next = 0;
-      for (const Variant& variant : variants) {
-        for (std::size_t s = 0; s <= shapes.size(); ++s) {
-          std::vector<Value> operands;
-          for (std::size_t i = 0; i < variant.operands.size(); ++i) {
-            Value operand = arguments[next++];
-            if (s == shapes.size()) {
-              const Ints axes = i == 0 ? Ints{1} : i == 1 ? Ints{0, 1} : Ints{};
-              operand = build::broadcast(operand, {3, 37}, axes);
+    const Function function =
+        function_of(types_of(inputs), [&](const std::vector<Value>& arguments) {
+          std::vector<Value> results;
+          std::size_t next = 0;
+          for (const Variant& variant : variants) {
+            for (std::size_t s = 0; s <= shapes.size(); ++s) {
+              std::vector<Value> operands;
+              for (std::size_t i = 0; i < variant.operands.size(); ++i) {
+                Value operand = arguments[next++];
+                if (s == shapes.size()) {
+                  const Ints axes = i == 0 ? Ints{1} : i == 1 ? Ints{0, 1} : Ints{};
+                  operand = build::broadcast(operand, {3, 37}, axes);
+                }
+                operands.push_back(operand);
+              }
+              results.push_back(variant.make(operands));
             }
-            operands.push_back(operand);
           }
-          results.push_back(variant.make(operands));
-        }
-      }
-      return results;
-    });
+          return results;
+        });
     INFO(def->name);
     check_modes(function, inputs, tolerance_of(*def));
   }
 }
 
-TEST_CASE("each_elementwise_op_refuses_other_dtypes_by_name_with_both_operand_types_and_the_place") {
+TEST_CASE(
+    "each_elementwise_op_refuses_other_dtypes_by_name_with_both_operand_types_and_the_place") {
   for (const OpDef* def : elementwise_rows()) {
     int accepted = 0;
     for_each_variant(*def, [&](const Variant& variant, const std::string& complaint) {
@@ -242,9 +247,9 @@ TEST_CASE("each_elementwise_op_refuses_operands_of_different_shapes") {
           operands.push_back(graph.parameter(static_cast<std::int64_t>(i), type));
           found += (i == 0 ? "found " : " and ") + type.pretty();
         }
-        REQUIRE_THROWS_WITH(variant.make(operands),
-                            ContainsSubstring(std::string(def->name) + ": expected") &&
-                                ContainsSubstring(found));
+        REQUIRE_THROWS_WITH(
+            variant.make(operands),
+            ContainsSubstring(std::string(def->name) + ": expected") && ContainsSubstring(found));
       }
   }
 }
@@ -309,7 +314,8 @@ TEST_CASE("each_elementwise_gradient_is_what_central_differences_say") {
           const double slope = (above.as_double(e) - below.as_double(e)) / (2 * kStep);
           if (!std::isfinite(slope)) continue;  // outside the op's domain
           INFO("operand " << a << " at " << inputs[a].as_double(e));
-          CHECK(g.as_double(e) == Approx(slope * arguments.back().as_double(e)).epsilon(1e-6).margin(1e-7));
+          CHECK(g.as_double(e) ==
+                Approx(slope * arguments.back().as_double(e)).epsilon(1e-6).margin(1e-7));
         }
       }
     }
@@ -372,14 +378,16 @@ TEST_CASE("an_op_without_a_derivative_says_so_by_name_and_place") {
     return "";
   };
   const Value product = build::reduce(x, Op::multiply, {0}, {"user.cpp", 7, 1});
-  CHECK(complaint(product) ==
-        "user.cpp:7: reduce is not differentiable; wrap its operand in stop_gradient if no gradient "
-        "is meant to flow there");
+  CHECK(
+      complaint(product) ==
+      "user.cpp:7: reduce is not differentiable; wrap its operand in stop_gradient if no gradient "
+      "is meant to flow there");
   const Region region{{type}, {build::negate(graph.parameter(0, type))}};
   const auto composite = [&](const std::string& name) {
     return Value{graph.make(Op::composite, {x}, CallAttrs{name, ""}, std::nullopt, {region}), 0};
   };
-  CHECK_THAT(complaint(composite("user.unknown")), ContainsSubstring("composite is not differentiable"));
+  CHECK_THAT(complaint(composite("user.unknown")),
+             ContainsSubstring("composite is not differentiable"));
   CHECK(complaint(composite("kiln.stop_gradient")) == "");
   const Value call{graph.make(Op::call, {x}, CallAttrs{"map_0", "map"}, std::nullopt, {region}), 0};
   CHECK_THAT(complaint(call), ContainsSubstring("call is not differentiable"));
@@ -393,11 +401,19 @@ TEST_CASE("the_undefined_corners_of_integers_are_defined") {
     std::int32_t a, b, result;
   };
   constexpr std::int32_t low = std::numeric_limits<std::int32_t>::min(), high = -(low + 1);
-  for (const Case& c : {Case{Op::divide, 7, 0, -1}, {Op::divide, low, -1, low}, {Op::divide, -7, 2, -3},
-                        {Op::remainder, 7, 0, 7}, {Op::remainder, low, -1, 0},
-                        {Op::remainder, -7, 2, -1}, {Op::add, high, 1, low}, {Op::subtract, low, 1, high},
-                        {Op::multiply, low, -1, low}, {Op::power, 3, 4, 81}, {Op::power, 2, -1, 0},
-                        {Op::power, -1, -3, -1}, {Op::power, 0, 0, 1}}) {
+  for (const Case& c : {Case{Op::divide, 7, 0, -1},
+                        {Op::divide, low, -1, low},
+                        {Op::divide, -7, 2, -3},
+                        {Op::remainder, 7, 0, 7},
+                        {Op::remainder, low, -1, 0},
+                        {Op::remainder, -7, 2, -1},
+                        {Op::add, high, 1, low},
+                        {Op::subtract, low, 1, high},
+                        {Op::multiply, low, -1, low},
+                        {Op::power, 3, 4, 81},
+                        {Op::power, 2, -1, 0},
+                        {Op::power, -1, -3, -1},
+                        {Op::power, 0, 0, 1}}) {
     const std::vector<Array> inputs = {Array::scalar(c.a), Array::scalar(c.b)};
     const Function function = function_of(types_of(inputs), [&](const std::vector<Value>& x) {
       return std::vector{build::binary(c.op, x[0], x[1])};

@@ -1,5 +1,5 @@
-// What each pass promises: its rules, the examples in its header, the kernels fusion finds, the memory
-// plan.
+// What each pass promises: its rules, the examples in its header, the kernels fusion finds, the
+// memory plan.
 #include <algorithm>
 #include <map>
 #include <set>
@@ -37,7 +37,9 @@ Value over_tensors(Value scalar, const std::vector<Value>& arguments) {
   if (node.op() == Op::parameter)
     return arguments[static_cast<std::size_t>(node.attrs<ParameterAttrs>().index)];
   for (Value operand : node.operands()) operands.push_back(over_tensors(operand, arguments));
-  return {graph.make(node.op(), operands, node.attrs(), Type{scalar.type().dtype, arguments[0].type().dims}), 0};
+  return {graph.make(node.op(), operands, node.attrs(),
+                     Type{scalar.type().dtype, arguments[0].type().dims}),
+          0};
 }
 
 std::string rule_name(const ElementwiseRule& rule) {
@@ -64,8 +66,10 @@ TEST_CASE("each_elementwise_rule_keeps_every_bit") {
     for (Array& input : inputs) input = input.clone();
     visit_dtype(rule.dtype, [&]<class T>(T) {
       for (std::int64_t i = 0; i < n * n; ++i) {
-        inputs[0].data<T>()[static_cast<std::size_t>(i)] = some.data<T>()[static_cast<std::size_t>(i % n)];
-        inputs[1].data<T>()[static_cast<std::size_t>(i)] = some.data<T>()[static_cast<std::size_t>(i / n)];
+        inputs[0].data<T>()[static_cast<std::size_t>(i)] =
+            some.data<T>()[static_cast<std::size_t>(i % n)];
+        inputs[1].data<T>()[static_cast<std::size_t>(i)] =
+            some.data<T>()[static_cast<std::size_t>(i / n)];
       }
     });
     const Function both = function_of(types_of(inputs), [&](const std::vector<Value>& x) {
@@ -87,7 +91,8 @@ TEST_CASE("each_elementwise_rule_is_applied_on_tensors_and_improves") {
     Graph graph;
     std::vector<Value> x;
     for (int i = 0; i < 3; ++i) x.push_back(graph.parameter(i, {rule.dtype, {2, 3}}));
-    const Value pattern = over_tensors(rule.pattern, x), replacement = over_tensors(rule.replacement, x);
+    const Value pattern = over_tensors(rule.pattern, x),
+                replacement = over_tensors(rule.replacement, x);
     CHECK(simplified(pattern) == simplified(replacement));
     CHECK(pattern != replacement);
     CHECK(topological(std::vector{replacement}).size() <= topological(std::vector{pattern}).size());
@@ -111,8 +116,11 @@ TEST_CASE("an_elementwise_rule_needs_one_value_for_one_wildcard") {
 
 TEST_CASE("rules_about_shapes_give_the_better_graph") {
   Graph graph;
-  const auto f32 = [&](int index, Ints dims) { return graph.parameter(index, {DType::f32, std::move(dims)}); };
-  const Value m = f32(0, {2, 3}), n = f32(1, {3, 5}), t = f32(2, {5, 3}), v = f32(3, {3}), c = f32(4, {2, 3, 5});
+  const auto f32 = [&](int index, Ints dims) {
+    return graph.parameter(index, {DType::f32, std::move(dims)});
+  };
+  const Value m = f32(0, {2, 3}), n = f32(1, {3, 5}), t = f32(2, {5, 3}), v = f32(3, {3}),
+              c = f32(4, {2, 3, 5});
   const Value p = graph.parameter(5, {DType::i1, {2, 3}}), u = f32(6, {3, 2});
   const DotAttrs matmul{{}, {}, {1}, {0}};
   struct Case {
@@ -121,26 +129,36 @@ TEST_CASE("rules_about_shapes_give_the_better_graph") {
   };
   const std::vector<Case> cases = {
       {"view_of_splat", transpose(like(m, 2), {1, 0}), graph.splat({DType::f32, {3, 2}}, 2)},
-      {"view_of_splat, broadcast", broadcast(like(v, 2), {4, 3}, {1}), graph.splat({DType::f32, {4, 3}}, 2)},
+      {"view_of_splat, broadcast", broadcast(like(v, 2), {4, 3}, {1}),
+       graph.splat({DType::f32, {4, 3}}, 2)},
       {"trivial_view", transpose(m, {0, 1}), m},
       {"trivial_view, broadcast", broadcast(m, {2, 3}, {0, 1}), m},
       {"trivial_convert", convert(m, DType::f32), m},
       {"select_between_equals", select(p, m, m), m},
       {"reshape_of_reshape", reshape(reshape(m, {6}), {3, 2}), reshape(m, {3, 2})},
       {"reshape_of_reshape, back", reshape(reshape(m, {6}), {2, 3}), m},
-      {"transpose_of_transpose", transpose(transpose(c, {2, 0, 1}), {1, 0, 2}), transpose(c, {0, 2, 1})},
+      {"transpose_of_transpose", transpose(transpose(c, {2, 0, 1}), {1, 0, 2}),
+       transpose(c, {0, 2, 1})},
       {"transpose_of_transpose, back", transpose(transpose(c, {2, 0, 1}), {1, 2, 0}), c},
-      {"broadcast_of_broadcast", broadcast(broadcast(v, {3, 5}, {0}), {2, 3, 5}, {1, 2}), broadcast(v, {2, 3, 5}, {1})},
-      {"broadcast_of_unit_reshape", broadcast(reshape(v, {3, 1}), {3, 5}, {0, 1}), broadcast(v, {3, 5}, {0})},
-      {"dot_of_transpose, left", dot_general(transpose(u, {1, 0}), n, matmul), dot_general(u, n, {{}, {}, {0}, {0}})},
-      {"dot_of_transpose, right", dot_general(m, transpose(t, {1, 0}), matmul), dot_general(m, t, {{}, {}, {1}, {1}})},
-      {"transpose_of_dot", transpose(dot_general(m, n, matmul), {1, 0}), dot_general(n, m, {{}, {}, {0}, {1}})},
+      {"broadcast_of_broadcast", broadcast(broadcast(v, {3, 5}, {0}), {2, 3, 5}, {1, 2}),
+       broadcast(v, {2, 3, 5}, {1})},
+      {"broadcast_of_unit_reshape", broadcast(reshape(v, {3, 1}), {3, 5}, {0, 1}),
+       broadcast(v, {3, 5}, {0})},
+      {"dot_of_transpose, left", dot_general(transpose(u, {1, 0}), n, matmul),
+       dot_general(u, n, {{}, {}, {0}, {0}})},
+      {"dot_of_transpose, right", dot_general(m, transpose(t, {1, 0}), matmul),
+       dot_general(m, t, {{}, {}, {1}, {1}})},
+      {"transpose_of_dot", transpose(dot_general(m, n, matmul), {1, 0}),
+       dot_general(n, m, {{}, {}, {0}, {1}})},
       {"reduce_over_nothing", reduce(m, Op::maximum, {}), m},
       // What must stay:
-      {"transpose of a square", transpose(f32(7, {3, 3}), {1, 0}), transpose(f32(7, {3, 3}), {1, 0})},
-      {"a broadcast that swaps", broadcast(f32(7, {3, 3}), {3, 3}, {1, 0}), broadcast(f32(7, {3, 3}), {3, 3}, {1, 0})},
+      {"transpose of a square", transpose(f32(7, {3, 3}), {1, 0}),
+       transpose(f32(7, {3, 3}), {1, 0})},
+      {"a broadcast that swaps", broadcast(f32(7, {3, 3}), {3, 3}, {1, 0}),
+       broadcast(f32(7, {3, 3}), {3, 3}, {1, 0})},
       {"a sum over nothing turns -0 into +0", reduce(m, Op::add, {}), reduce(m, Op::add, {})},
-      {"free axes that change their order", dot_general(transpose(c, {2, 1, 0}), v, {{}, {}, {1}, {0}}),
+      {"free axes that change their order",
+       dot_general(transpose(c, {2, 1, 0}), v, {{}, {}, {1}, {0}}),
        dot_general(transpose(c, {2, 1, 0}), v, {{}, {}, {1}, {0}})},
   };
   for (const Case& one : cases) {
@@ -160,7 +178,8 @@ TEST_CASE("simplify_reaches_through_several_rules_at_once") {
   Graph graph;
   const Value x = graph.parameter(0, {DType::f32, {2, 3}});
   const Value one = broadcast(graph.splat({DType::f32, {}}, 1), {2, 3}, {});
-  const Value messy = negate(negate(multiply(transpose(transpose(divide(x, one), {1, 0}), {1, 0}), one)));
+  const Value messy =
+      negate(negate(multiply(transpose(transpose(divide(x, one), {1, 0}), {1, 0}), one)));
   CHECK(simplified(messy) == x);
 }
 
@@ -189,12 +208,15 @@ TEST_CASE("fold_computes_what_depends_on_constants_alone") {
     const Value e = unary(Op::exponential, graph.splat({DType::f32, {2, 2}}, 3));
     const Value list = graph.constant(Array::of<float>({2, 2}, {1, 2, 3, 4}));
     const Value dot = dot_general(list, transpose(list, {1, 0}), {{}, {}, {1}, {0}});
-    const Value huge = add(iota(graph, {DType::f32, {5000}}, 0), graph.splat({DType::f32, {5000}}, 1));
+    const Value huge =
+        add(iota(graph, {DType::f32, {5000}}, 0), graph.splat({DType::f32, {5000}}, 1));
     return std::vector{multiply(x[0], e), dot, reduce(list, Op::add, {0, 1}), huge,
                        convert(compare(list, e, Direction::LT), DType::i32)};
   });
   run_pass("fold", function);
-  const auto constant = [&](std::size_t r) { return function.results[r].node->attrs<ConstantAttrs>().value; };
+  const auto constant = [&](std::size_t r) {
+    return function.results[r].node->attrs<ConstantAttrs>().value;
+  };
   CHECK(function.results[0].node->operand(1).node->attrs<ConstantAttrs>().value.same_bits(
       Array::scalar(20.0855369231876677F)));
   CHECK(constant(1).same_bits(Array::of<float>({2, 2}, {5, 11, 11, 25})));
@@ -206,9 +228,11 @@ TEST_CASE("fold_computes_what_depends_on_constants_alone") {
 }
 
 TEST_CASE("cse_makes_one_node_of_a_plus_b_and_b_plus_a") {
-  Function function = function_of({Type{DType::f32, {4}}, Type{DType::f32, {4}}}, [](const std::vector<Value>& x) {
-    return std::vector{add(x[0], x[1]), add(x[1], x[0]), subtract(x[1], x[0]), subtract(x[0], x[1])};
-  });
+  Function function =
+      function_of({Type{DType::f32, {4}}, Type{DType::f32, {4}}}, [](const std::vector<Value>& x) {
+        return std::vector{add(x[0], x[1]), add(x[1], x[0]), subtract(x[1], x[0]),
+                           subtract(x[0], x[1])};
+      });
   CHECK(function.results[0] != function.results[1]);
   run_pass("cse", function);
   CHECK(function.results[0] == function.results[1]);
@@ -253,7 +277,8 @@ TEST_CASE("each_pass_can_be_switched_off_and_the_results_stay_right") {
         INFO("without " << name << ", seed " << seed << "\n" << to_text(graph.function));
         const auto expected = error_bounds(graph.function, graph.inputs);
         const auto results = execute(graph.function, graph.inputs, options);
-        for (std::size_t r = 0; r < results.size(); ++r) CHECK(violation(results[r], expected[r]) == "");
+        for (std::size_t r = 0; r < results.size(); ++r)
+          CHECK(violation(results[r], expected[r]) == "");
       }
 }
 
@@ -281,7 +306,8 @@ TEST_CASE("switching_off_an_unknown_pass_is_an_error_that_lists_the_passes") {
   PipelineOptions options;
   options.disabled = {"simplyfy"};
   CHECK_THROWS_WITH(run_passes(function, options),
-                    "there is no pass 'simplyfy'; the passes are inline_composites, simplify, fold, cse, dce, fuse");
+                    "there is no pass 'simplyfy'; the passes are inline_composites, simplify, "
+                    "fold, cse, dce, fuse");
 }
 
 TEST_CASE("verify_finds_planted_breakage") {
@@ -290,7 +316,8 @@ TEST_CASE("verify_finds_planted_breakage") {
     return std::vector{add(x[0], x[1]), negate(x[0])};
   });
   verify(good);
-  const auto broken = [&](const std::function<void(Function&)>& plant, const std::string& complaint) {
+  const auto broken = [&](const std::function<void(Function&)>& plant,
+                          const std::string& complaint) {
     Function function = good;
     plant(function);
     INFO(complaint);
@@ -300,15 +327,20 @@ TEST_CASE("verify_finds_planted_breakage") {
   broken([](Function& f) { f.arguments.pop_back(); }, "uses the parameters it has");
   broken([](Function& f) { f.arguments[1].type.dims = {5}; }, "uses the parameters it has");
   broken([](Function& f) { f.arguments[0].alias = 2; }, "an aliased result exists");
-  broken([](Function& f) { f.arguments[0].alias = f.arguments[1].alias = 0; }, "aliased to one argument");
-  broken([](Function& f) {
-    f.results[0] = convert(f.results[0], DType::f64);
-    f.arguments[0].alias = 0;
-  }, "has its argument's type");
-  broken([](Function& f) {
-    static Graph other;
-    f.results[0] = other.parameter(0, f.arguments[0].type);
-  }, "belongs to the function's graph");
+  broken([](Function& f) { f.arguments[0].alias = f.arguments[1].alias = 0; },
+         "aliased to one argument");
+  broken(
+      [](Function& f) {
+        f.results[0] = convert(f.results[0], DType::f64);
+        f.arguments[0].alias = 0;
+      },
+      "has its argument's type");
+  broken(
+      [](Function& f) {
+        static Graph other;
+        f.results[0] = other.parameter(0, f.arguments[0].type);
+      },
+      "belongs to the function's graph");
   broken([](Function& f) { f.results[0] = {f.results[0].node, 1}; }, "exists");
 }
 
@@ -370,7 +402,8 @@ std::vector<Kernel> fused(Function function) {
 }
 
 struct Perceptron : Module {
-  Linear layer1{this, "layer1", 784, 256}, layer2{this, "layer2", 256, 128}, layer3{this, "layer3", 128, 10};
+  Linear layer1{this, "layer1", 784, 256}, layer2{this, "layer2", 256, 128},
+      layer3{this, "layer3", 128, 10};
   Tensor operator()(const Tensor& x) const { return layer3(relu(layer2(relu(layer1(x))))); }
 };
 
@@ -380,8 +413,8 @@ Function digits_step() {
   Adam adam;
   return Trace::run(
              [&](const std::vector<Tensor>& in) {
-               auto [loss, gradients] = value_and_grad([&] { return cross_entropy(network(in[0]), in[1]); },
-                                                       network.parameters());
+               auto [loss, gradients] = value_and_grad(
+                   [&] { return cross_entropy(network(in[0]), in[1]); }, network.parameters());
                adam.update(network.parameters(), gradients);
                return std::vector{loss};
              },
@@ -393,10 +426,11 @@ Function digits_step() {
 
 TEST_CASE("softmax_and_cross_entropy_forward_and_backward_are_one_row_kernel") {
   for (const Type& target : {Type{DType::i32, {64}}, Type{DType::f32, {64, 10}}}) {
-    const auto found = fused(trace({Type{DType::f32, {64, 10}}, target}, [](const std::vector<Tensor>& in) {
-      const Tensor loss = cross_entropy(in[0], in[1]);
-      return std::vector{loss, grad(loss, {in[0]})[0]};
-    }));
+    const auto found =
+        fused(trace({Type{DType::f32, {64, 10}}, target}, [](const std::vector<Tensor>& in) {
+          const Tensor loss = cross_entropy(in[0], in[1]);
+          return std::vector{loss, grad(loss, {in[0]})[0]};
+        }));
     INFO(target.pretty());
     REQUIRE(found.size() == 1);
     CHECK(found[0].kind == "row");
@@ -405,9 +439,10 @@ TEST_CASE("softmax_and_cross_entropy_forward_and_backward_are_one_row_kernel") {
 }
 
 TEST_CASE("a_masked_softmax_is_one_row_kernel_and_so_is_layer_norm_with_their_gradients") {
-  const auto softmax_kernels = fused(trace({Type{DType::f32, {32, 50}}, Type{DType::i1, {32, 50}}}, [](const auto& in) {
-    return std::vector{softmax(where(in[1], in[0], -1e6), 1)};
-  }));
+  const auto softmax_kernels =
+      fused(trace({Type{DType::f32, {32, 50}}, Type{DType::i1, {32, 50}}}, [](const auto& in) {
+        return std::vector{softmax(where(in[1], in[0], -1e6), 1)};
+      }));
   CHECK(softmax_kernels.size() == 1);
   const auto norm_kernels = fused(trace({Type{DType::f32, {32, 50}}}, [](const auto& in) {
     const Tensor centred = in[0] - mean(in[0], {1}, true);
@@ -418,8 +453,9 @@ TEST_CASE("a_masked_softmax_is_one_row_kernel_and_so_is_layer_norm_with_their_gr
 
 TEST_CASE("bias_and_relu_sit_in_the_contractions_kernel") {
   // The example in passes/fuse.h.
-  const auto found = fused(trace({Type{DType::f32, {64, 784}}, Type{DType::f32, {256, 784}}, Type{DType::f32, {256}}},
-                                 [](const auto& in) { return std::vector{relu(linear(in[0], in[1], in[2]))}; }));
+  const auto found = fused(
+      trace({Type{DType::f32, {64, 784}}, Type{DType::f32, {256, 784}}, Type{DType::f32, {256}}},
+            [](const auto& in) { return std::vector{relu(linear(in[0], in[1], in[2]))}; }));
   REQUIRE(found.size() == 1);
   CHECK(found[0].kind == "contract");
   CHECK(found[0].ops == std::multiset<std::string>{"dot_general", "add", "compare", "select"});
@@ -439,7 +475,8 @@ TEST_CASE("adams_update_sits_in_the_weight_gradients_kernel") {
 }
 
 TEST_CASE("each_op_is_a_kernel_of_its_own_in_unfused_mode") {
-  Function function = trace({Type{DType::f32, {8, 5}}}, [](const auto& in) { return std::vector{softmax(in[0], 1)}; });
+  Function function = trace({Type{DType::f32, {8, 5}}},
+                            [](const auto& in) { return std::vector{softmax(in[0], 1)}; });
   PipelineOptions options;
   options.mode = Mode::unfused;
   run_passes(function, options);
@@ -448,41 +485,50 @@ TEST_CASE("each_op_is_a_kernel_of_its_own_in_unfused_mode") {
 }
 
 TEST_CASE("graphs_that_could_trap_fusion_compile_to_the_same_results") {
-  const auto f32 = [](Ints dims, std::uint64_t stream) { return random_array({DType::f32, std::move(dims)}, stream); };
+  const auto f32 = [](Ints dims, std::uint64_t stream) {
+    return random_array({DType::f32, std::move(dims)}, stream);
+  };
   struct Case {
     const char* name;
     std::vector<Array> inputs;
     TensorBody body;
   };
   const std::vector<Case> cases = {
-      {"x + transpose(x)", {f32({20, 20}, 1)},
+      {"x + transpose(x)",
+       {f32({20, 20}, 1)},
        [](const auto& in) { return std::vector{in[0] + transpose(in[0], 0, 1)}; }},
-      {"exp(x) + transpose(exp(x))", {f32({20, 20}, 1)},
+      {"exp(x) + transpose(exp(x))",
+       {f32({20, 20}, 1)},
        [](const auto& in) {
          const Tensor e = exp(in[0]);
          return std::vector{e + transpose(e, 0, 1), sum(e, {0}) + sum(e, {1})};
        }},
-      {"a diamond through a contraction", {f32({20, 20}, 1)},
+      {"a diamond through a contraction",
+       {f32({20, 20}, 1)},
        [](const auto& in) {
          const Tensor a = tanh(in[0]), b = matmul(a, a);
          return std::vector{a + b, a * 2.0, relu(b) - a};
        }},
-      {"a diamond through a reduction over rows and columns", {f32({18, 33}, 1)},
+      {"a diamond through a reduction over rows and columns",
+       {f32({18, 33}, 1)},
        [](const auto& in) {
          const Tensor a = in[0] * 2.0;
          return std::vector{a - sum(a, {1}, true) + sum(a, {0}, true) * sum(a)};
        }},
-      {"two products of one operand with a common epilogue", {f32({8, 16}, 1), f32({16, 24}, 2)},
+      {"two products of one operand with a common epilogue",
+       {f32({8, 16}, 1), f32({16, 24}, 2)},
        [](const auto& in) {
          const Tensor a = matmul(in[0], in[1]), b = matmul(in[0] * 2.0, in[1]);
          return std::vector{a + b, a - b, sum(a * b)};
        }},
-      {"a value and its reshape in one sum", {f32({6, 4}, 1)},
+      {"a value and its reshape in one sum",
+       {f32({6, 4}, 1)},
        [](const auto& in) {
          const Tensor a = in[0] + 1.0;
          return std::vector{reshape(a, {4, 6}) * 2.0, a, reshape(reshape(a, {24}), {6, 4}) + a};
        }},
-      {"a softmax of a softmax the other way", {f32({16, 17}, 1)},
+      {"a softmax of a softmax the other way",
+       {f32({16, 17}, 1)},
        [](const auto& in) { return std::vector{softmax(softmax(in[0], 1), 0)}; }},
   };
   for (const Case& one : cases) {
@@ -491,13 +537,47 @@ TEST_CASE("graphs_that_could_trap_fusion_compile_to_the_same_results") {
   }
 }
 
+TEST_CASE("a_norm_over_more_tensors_than_a_kernel_has_dimensions_takes_several_kernels") {
+  std::vector<Array> inputs;
+  for (std::int64_t i = 0; i < 40; ++i)
+    inputs.push_back(
+        random_array({DType::f32, {2 + i % 23, 3 + i % 17}}, static_cast<std::uint64_t>(i)));
+  check(
+      [](const auto& in) {
+        Tensor total = sum(square(in[0]));
+        for (std::size_t i = 1; i < in.size(); ++i) total = total + sum(square(in[i]));
+        const Tensor scale = minimum(1.0, 1.0 / sqrt(total));  // as gradients are clipped
+        std::vector<Tensor> results = {total};
+        for (const Tensor& x : in) results.push_back(x * scale);
+        return results;
+      },
+      inputs);
+}
+
+TEST_CASE("dce_and_fusion_of_a_deep_network_stay_fast", "[timing]") {
+  // What copies the graph for each node takes minutes.
+  Function function =
+      trace({Type{DType::f32, {4, 8}}, Type{DType::f32, {8, 8}}}, [](const auto& in) {
+        Tensor x = in[0];
+        for (int i = 0; i < 4000; ++i) x = x + tanh(matmul(x, in[1]));
+        return std::vector{x};
+      });
+  double seconds = 0;
+  for (const PassReport& report : run_passes(function)) seconds += report.seconds;
+  CHECK(kernels(function).size() == 4000);
+  CHECK(seconds < 3);
+}
+
 TEST_CASE("kernels_of_random_graphs_are_in_an_order_that_can_run") {
   for (std::uint64_t seed = 6000; seed < 6200; ++seed) {
     Function function = random_graph(seed).function;
     run_passes(function);  // verifies
-    const auto leaves = [](const Node& node) { return traits(node).leaf || node.op() == Op::reshape; };
+    const auto leaves = [](const Node& node) {
+      return traits(node).leaf || node.op() == Op::reshape;
+    };
     for (const Node* node : topological(function.results))
-      if (node->op() != Op::call && !leaves(*node)) FAIL("seed " << seed << ": " << summary(*node) << " is in no kernel");
+      if (node->op() != Op::call && !leaves(*node))
+        FAIL("seed " << seed << ": " << summary(*node) << " is in no kernel");
   }
 }
 
@@ -520,7 +600,8 @@ TEST_CASE("views_vanish_into_strides") {
 }
 
 TEST_CASE("dense_neighbours_collapse_into_one_dimension") {
-  Function function = trace({Type{DType::f32, {4, 6, 5}}}, [](const auto& in) { return std::vector{tanh(in[0])}; });
+  Function function =
+      trace({Type{DType::f32, {4, 6, 5}}}, [](const auto& in) { return std::vector{tanh(in[0])}; });
   run_passes(function);
   const space::Kernel kernel = lower(*kernels(function).at(0).call);
   CHECK(kernel.dims.size() == 1);
@@ -529,8 +610,8 @@ TEST_CASE("dense_neighbours_collapse_into_one_dimension") {
 
 namespace {
 
-/// Walks the launches: every read of the arena finds what one launch wrote there whole, and no launch
-/// writes where it reads. The first thing found wrong; "" if nothing is.
+/// Walks the launches: every read of the arena finds what one launch wrote there whole, and no
+/// launch writes where it reads. The first thing found wrong; "" if nothing is.
 std::string overlap(const StepPlan& plan) {
   struct Written {
     std::int64_t bytes;
@@ -553,7 +634,8 @@ std::string overlap(const StepPlan& plan) {
     for (const auto& [at, bytes] : reads) {
       const auto found = memory.find(at);
       if (found == memory.end() || found->second.bytes != bytes)
-        return fmt::format("launch {} reads arena+{}, which does not hold one value of {} bytes", l, at, bytes);
+        return fmt::format("launch {} reads arena+{}, which does not hold one value of {} bytes", l,
+                           at, bytes);
     }
     for (std::size_t w = 0; w < writes.size(); ++w) {
       const auto& [at, bytes] = writes[w];
@@ -561,10 +643,13 @@ std::string overlap(const StepPlan& plan) {
         return other < end && begin < other + size;
       };
       for (const auto& [other, size] : reads)
-        if (meets(other, size)) return fmt::format("launch {} writes arena+{} while it reads arena+{}", l, at, other);
+        if (meets(other, size))
+          return fmt::format("launch {} writes arena+{} while it reads arena+{}", l, at, other);
       for (std::size_t v = 0; v < w; ++v)
-        if (meets(writes[v].first, writes[v].second)) return fmt::format("launch {} writes arena+{} twice", l, at);
-      std::erase_if(memory, [&](const auto& entry) { return meets(entry.first, entry.second.bytes); });
+        if (meets(writes[v].first, writes[v].second))
+          return fmt::format("launch {} writes arena+{} twice", l, at);
+      std::erase_if(memory,
+                    [&](const auto& entry) { return meets(entry.first, entry.second.bytes); });
       memory[at] = {bytes, l};
     }
   }
@@ -592,12 +677,15 @@ TEST_CASE("the_arena_of_the_digits_step_is_hardly_larger_than_what_lives_at_once
   run_passes(function);
   const StepPlan plan = plan_step(function, {});
   CHECK(overlap(plan) == "");
-  CHECK(static_cast<double>(plan.program.arena_bytes) <= 1.05 * static_cast<double>(plan.live_bytes));
-  // Weights and moments are updated in place; only the step number, which updates read, may be copied.
+  CHECK(static_cast<double>(plan.program.arena_bytes) <=
+        1.05 * static_cast<double>(plan.live_bytes));
+  // Weights and moments are updated in place; only the step number, which updates read, may be
+  // copied.
   CHECK(plan.copies <= 1);
   int copied = 0;
   for (std::size_t l = 0; l < plan.spaces.size(); ++l)
-    if (plan.spaces[l].name == "copy") copied += static_cast<int>(plan.spaces[l].buffers.at(0).count);
+    if (plan.spaces[l].name == "copy")
+      copied += static_cast<int>(plan.spaces[l].buffers.at(0).count);
   CHECK(copied <= 1);
 }
 
@@ -623,35 +711,61 @@ Function with_state(const StateCase& one) {
 
 TEST_CASE("state_is_updated_in_place_only_where_nothing_needs_the_old_value_later") {
   const std::vector<StateCase> cases = {
-      {"a moving average", {40}, [](const Tensor& s, const Tensor& x) { return std::vector{s * 0.9 + x * 0.1}; }, 0},
-      {"its old value is another result of the same kernel", {40},
-       [](const Tensor& s, const Tensor& x) { return std::vector{s * 0.9 + x, s * 2.0}; }, 0},
-      {"its old value is read by a contraction before", {20, 20},
-       [](const Tensor& s, const Tensor& x) { return std::vector{s - x, matmul(s, x)}; }, 0},
-      {"its old value is read by a kernel that needs the new one", {20, 20},
+      {"a moving average",
+       {40},
+       [](const Tensor& s, const Tensor& x) { return std::vector{s * 0.9 + x * 0.1}; },
+       0},
+      {"its old value is another result of the same kernel",
+       {40},
+       [](const Tensor& s, const Tensor& x) { return std::vector{s * 0.9 + x, s * 2.0}; },
+       0},
+      {"its old value is read by a contraction before",
+       {20, 20},
+       [](const Tensor& s, const Tensor& x) { return std::vector{s - x, matmul(s, x)}; },
+       0},
+      {"its old value is read by a kernel that needs the new one",
+       {20, 20},
        [](const Tensor& s, const Tensor& x) {
          const Tensor next = s * 0.5 + x;
          return std::vector{next, matmul(next, x) + s};
-       }, 1},
-      {"its new value is its transpose", {20, 20},
-       [](const Tensor& s, const Tensor&) { return std::vector{transpose(s, 0, 1)}; }, 1},
-      {"it is contracted with itself", {20, 20},
-       [](const Tensor& s, const Tensor&) { return std::vector{matmul(s, s)}; }, 1},
-      {"its new value depends on its sum", {40},
-       [](const Tensor& s, const Tensor&) { return std::vector{s - sum(s)}; }, 1},
-      {"its new value depends on its row", {16, 33},
-       [](const Tensor& s, const Tensor&) { return std::vector{softmax(s, 1)}; }, 1},
-      {"its new value is the other argument", {40},
-       [](const Tensor&, const Tensor& x) { return std::vector{x, x + 1.0}; }, 0},
-      {"its old value comes back in another shape", {6, 4},
-       [](const Tensor& s, const Tensor& x) { return std::vector{s + x, reshape(s, {4, 6}) * 2.0}; }, 0},
-      {"its new value is an unrelated constant", {40},
-       [](const Tensor& s, const Tensor& x) { return std::vector{x * 0.0 + 3.0, s}; }, 0},
+       },
+       1},
+      {"its new value is its transpose",
+       {20, 20},
+       [](const Tensor& s, const Tensor&) { return std::vector{transpose(s, 0, 1)}; },
+       1},
+      {"it is contracted with itself",
+       {20, 20},
+       [](const Tensor& s, const Tensor&) { return std::vector{matmul(s, s)}; },
+       1},
+      {"its new value depends on its sum",
+       {40},
+       [](const Tensor& s, const Tensor&) { return std::vector{s - sum(s)}; },
+       1},
+      {"its new value depends on its row",
+       {16, 33},
+       [](const Tensor& s, const Tensor&) { return std::vector{softmax(s, 1)}; },
+       1},
+      {"its new value is the other argument",
+       {40},
+       [](const Tensor&, const Tensor& x) { return std::vector{x, x + 1.0}; },
+       0},
+      {"its old value comes back in another shape",
+       {6, 4},
+       [](const Tensor& s, const Tensor& x) {
+         return std::vector{s + x, reshape(s, {4, 6}) * 2.0};
+       },
+       0},
+      {"its new value is an unrelated constant",
+       {40},
+       [](const Tensor& s, const Tensor& x) { return std::vector{x * 0.0 + 3.0, s}; },
+       0},
   };
   for (const StateCase& one : cases) {
     INFO(one.name);
     const Function function = with_state(one);
-    const std::vector<Array> inputs = {random_array({DType::f32, one.dims}, 1), random_array({DType::f32, one.dims}, 2)};
+    const std::vector<Array> inputs = {random_array({DType::f32, one.dims}, 1),
+                                       random_array({DType::f32, one.dims}, 2)};
     check_modes(function, inputs, {.relative = 1e-5});
     Function compiled = function;
     run_passes(compiled);
@@ -665,7 +779,8 @@ TEST_CASE("two_states_may_exchange_their_values") {
     return std::vector{in[1], in[0], in[2] + in[0] * in[1]};
   });
   for (int i = 0; i < 3; ++i) function.arguments[static_cast<std::size_t>(i)].alias = i;
-  const std::vector<Array> inputs = {random_array(type, 1), random_array(type, 2), random_array(type, 3)};
+  const std::vector<Array> inputs = {random_array(type, 1), random_array(type, 2),
+                                     random_array(type, 3)};
   check_modes(function, inputs);
 }
 
@@ -698,8 +813,10 @@ TEST_CASE("the_memory_text_lists_every_launch") {
   run_passes(function);
   const StepPlan plan = plan_step(function, {});
   const std::string text = plan.memory_text(function);
-  CHECK(std::count(text.begin(), text.end(), '\n') == static_cast<std::ptrdiff_t>(plan.program.launches.size()) + 1);
-  CHECK_THAT(text, ContainsSubstring("state updated in place") && ContainsSubstring("launch   0 contract_0 (arg0"));
+  CHECK(std::count(text.begin(), text.end(), '\n') ==
+        static_cast<std::ptrdiff_t>(plan.program.launches.size()) + 1);
+  CHECK_THAT(text, ContainsSubstring("state updated in place") &&
+                       ContainsSubstring("launch   0 contract_0 (arg0"));
 }
 
 }  // namespace kiln

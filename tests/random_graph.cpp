@@ -15,7 +15,8 @@ namespace {
 
 using namespace build;
 
-// One, the lanes of a vector and their neighbours, primes, and lengths of several vectors and chunks.
+// One, the lanes of a vector and their neighbours, primes, and lengths of several vectors and
+// chunks.
 constexpr std::int64_t kExtents[] = {1, 1, 2, 3, 4, 5, 7, 8, 13, 15, 16, 17, 31, 32, 33, 48, 101};
 constexpr std::int64_t kLongExtents[] = {257, 1000, 4099, 5003};
 constexpr std::size_t kMaxResults = 8;
@@ -50,11 +51,17 @@ class Generator {
   std::uint64_t below(std::uint64_t n) { return random_.below(n); }
   bool chance(double p) { return random_.chance(static_cast<float>(p)); }
   template <class T, std::size_t N>
-  T pick(const T (&list)[N]) { return list[below(N)]; }
+  T pick(const T (&list)[N]) {
+    return list[below(N)];
+  }
   template <class T>
-  T pick(const std::vector<T>& list) { return list[below(list.size())]; }
+  T pick(const std::vector<T>& list) {
+    return list[below(list.size())];
+  }
   template <class T>
-  T pick(std::initializer_list<T> list) { return list.begin()[below(list.size())]; }
+  T pick(std::initializer_list<T> list) {
+    return list.begin()[below(list.size())];
+  }
 
   Graph& graph() { return *function_.graph; }
 
@@ -67,8 +74,12 @@ class Generator {
     if (some.empty()) return {};
     return some[std::max(below(some.size()), below(some.size()))];
   }
-  Value any() { return find([](Value) { return true; }); }
-  Value real() { return find([&](Value v) { return v.type().dtype == real_; }); }
+  Value any() {
+    return find([](Value) { return true; });
+  }
+  Value real() {
+    return find([&](Value v) { return v.type().dtype == real_; });
+  }
 
   Ints dims() {
     for (;;) {
@@ -89,8 +100,8 @@ class Generator {
     const std::size_t index = function_.arguments.size();
     function_.arguments.push_back({type, fmt::format("arg{}", index), -1});
     const bool whole = !is_float(dtype);
-    inputs_.push_back(random_array(type, random_.bits64(), whole ? (is_unsigned(dtype) ? 0 : -9) : -2,
-                                   whole ? 9 : 2));
+    inputs_.push_back(random_array(type, random_.bits64(),
+                                   whole ? (is_unsigned(dtype) ? 0 : -9) : -2, whole ? 9 : 2));
     const Value value = function_.argument(static_cast<int>(index));
     keep(value);
     return value;
@@ -99,7 +110,8 @@ class Generator {
   /// Another value of this type: one there is, one stretched to it, or a constant.
   Value partner(Value x) {
     const Type& type = x.type();
-    if (const Value same = find([&](Value v) { return v.type() == type; }); same && chance(0.7)) return same;
+    if (const Value same = find([&](Value v) { return v.type() == type; }); same && chance(0.7))
+      return same;
     const auto stretches = [&](Value v) {
       if (v.type().dtype != type.dtype || v.type().rank() > type.rank()) return false;
       for (int i = 1; i <= v.type().rank(); ++i) {
@@ -119,9 +131,11 @@ class Generator {
 
   Value constant(const Type& type) {
     if (type.count() <= 200 && chance(0.3))
-      return graph().constant(random_array(type, random_.bits64(), is_unsigned(type.dtype) ? 0 : -2, 3));
-    return graph().splat(type, is_float(type.dtype) ? pick({0.0, 1.0, -1.0, 0.5, 2.0, 0.3, -0.0, 1.5})
-                                                    : static_cast<double>(pick({0, 1, 2, 3, 5})));
+      return graph().constant(
+          random_array(type, random_.bits64(), is_unsigned(type.dtype) ? 0 : -2, 3));
+    return graph().splat(type, is_float(type.dtype)
+                                   ? pick({0.0, 1.0, -1.0, 0.5, 2.0, 0.3, -0.0, 1.5})
+                                   : static_cast<double>(pick({0, 1, 2, 3, 5})));
   }
 
   // ---- steps
@@ -129,12 +143,14 @@ class Generator {
   void step() {
     using Step = void (Generator::*)();
     static constexpr Step kSteps[] = {
-        &Generator::function,  &Generator::function,  &Generator::arithmetic, &Generator::arithmetic,
-        &Generator::arithmetic, &Generator::choice,   &Generator::integers,   &Generator::conversion,
-        &Generator::stretch,   &Generator::permute,   &Generator::reform,     &Generator::reform,
-        &Generator::reduction, &Generator::reduction, &Generator::reduction,  &Generator::product,
-        &Generator::product,   &Generator::softmax,   &Generator::region,     &Generator::pairs,
-        &Generator::leaf,      &Generator::stop,      &Generator::gradient,   &Generator::normalise,
+        &Generator::function,   &Generator::function,   &Generator::arithmetic,
+        &Generator::arithmetic, &Generator::arithmetic, &Generator::choice,
+        &Generator::integers,   &Generator::conversion, &Generator::stretch,
+        &Generator::permute,    &Generator::reform,     &Generator::reform,
+        &Generator::reduction,  &Generator::reduction,  &Generator::reduction,
+        &Generator::product,    &Generator::product,    &Generator::softmax,
+        &Generator::region,     &Generator::pairs,      &Generator::leaf,
+        &Generator::stop,       &Generator::gradient,   &Generator::normalise,
     };
     (this->*pick(kSteps))();
   }
@@ -146,12 +162,18 @@ class Generator {
     if (!x) return;
     switch (below(4)) {
       case 0:
-        keep(unary(pick({Op::abs, Op::negate, Op::sign, Op::floor, Op::ceil, Op::round_nearest_even}), x));
+        keep(unary(
+            pick({Op::abs, Op::negate, Op::sign, Op::floor, Op::ceil, Op::round_nearest_even}), x));
         break;
-      case 1: keep(unary(pick({Op::tanh, Op::logistic, Op::sine, Op::cosine, Op::erf}), x)); break;
-      case 2: keep(unary(pick({Op::log, Op::log_plus_one, Op::sqrt, Op::rsqrt}), above(x, 0.25))); break;
+      case 1:
+        keep(unary(pick({Op::tanh, Op::logistic, Op::sine, Op::cosine, Op::erf}), x));
+        break;
+      case 2:
+        keep(unary(pick({Op::log, Op::log_plus_one, Op::sqrt, Op::rsqrt}), above(x, 0.25)));
+        break;
       default:
-        keep(unary(pick({Op::exponential, Op::exponential_minus_one}), binary(Op::minimum, x, like(x, 3))));
+        keep(unary(pick({Op::exponential, Op::exponential_minus_one}),
+                   binary(Op::minimum, x, like(x, 3))));
     }
   }
 
@@ -159,13 +181,18 @@ class Generator {
     const Value x = real();
     if (!x) return;
     const Value y = partner(x);
-    const auto op = pick({Op::add, Op::add, Op::subtract, Op::multiply, Op::multiply, Op::maximum, Op::minimum,
-                          Op::divide, Op::power, Op::remainder});
+    const auto op = pick({Op::add, Op::add, Op::subtract, Op::multiply, Op::multiply, Op::maximum,
+                          Op::minimum, Op::divide, Op::power, Op::remainder});
     switch (op) {
       case Op::divide:
-      case Op::remainder: keep(binary(op, x, above(y, 0.5))); break;
-      case Op::power: keep(binary(op, above(x, 0.5), binary(Op::minimum, y, like(y, 2)))); break;
-      default: keep(binary(op, x, y));
+      case Op::remainder:
+        keep(binary(op, x, above(y, 0.5)));
+        break;
+      case Op::power:
+        keep(binary(op, above(x, 0.5), binary(Op::minimum, y, like(y, 2))));
+        break;
+      default:
+        keep(binary(op, x, y));
     }
   }
 
@@ -184,16 +211,17 @@ class Generator {
     const Value y = partner(x);
     if (chance(0.2)) return keep(unary(Op::not_, x));
     if (is_bool(x.type().dtype))
-      return keep(binary(pick({Op::and_, Op::or_, Op::xor_, Op::add, Op::multiply, Op::maximum}), x, y));
-    keep(binary(pick({Op::add, Op::subtract, Op::multiply, Op::and_, Op::or_, Op::xor_, Op::maximum, Op::minimum,
-                      Op::divide, Op::remainder}),
+      return keep(
+          binary(pick({Op::and_, Op::or_, Op::xor_, Op::add, Op::multiply, Op::maximum}), x, y));
+    keep(binary(pick({Op::add, Op::subtract, Op::multiply, Op::and_, Op::or_, Op::xor_, Op::maximum,
+                      Op::minimum, Op::divide, Op::remainder}),
                 x, y));
   }
 
   void conversion() {
     const Value x = any();
-    keep(convert(x, pick({real_, real_, real_, DType::f32, DType::f64, DType::i32, DType::i64, DType::i1,
-                          DType::ui8, DType::i16})));
+    keep(convert(x, pick({real_, real_, real_, DType::f32, DType::f64, DType::i32, DType::i64,
+                          DType::i1, DType::ui8, DType::i16})));
   }
 
   void stretch() {
@@ -234,8 +262,12 @@ class Generator {
     Ints dims = x.type().dims;
     const auto at = [&](std::size_t n) { return static_cast<std::ptrdiff_t>(below(n)); };
     switch (below(4)) {
-      case 0: dims.insert(dims.begin() + at(dims.size() + 1), 1); break;
-      case 1: std::erase(dims, 1); break;
+      case 0:
+        dims.insert(dims.begin() + at(dims.size() + 1), 1);
+        break;
+      case 1:
+        std::erase(dims, 1);
+        break;
       case 2:  // merge two neighbours
         if (dims.size() >= 2) {
           const auto i = at(dims.size() - 1);
@@ -261,13 +293,15 @@ class Generator {
     Ints axes;
     for (std::int64_t axis = 0; axis < type.rank(); ++axis)
       if (chance(0.5)) axes.push_back(axis);
-    if (axes.empty() && type.rank() > 0 && chance(0.9)) axes.push_back(static_cast<std::int64_t>(below(static_cast<std::uint64_t>(type.rank()))));
+    if (axes.empty() && type.rank() > 0 && chance(0.9))
+      axes.push_back(static_cast<std::int64_t>(below(static_cast<std::uint64_t>(type.rank()))));
     return axes;
   }
 
   static double extent_of(const Type& type, const Ints& axes) {
     double extent = 1;
-    for (std::int64_t axis : axes) extent *= static_cast<double>(type.dims[static_cast<std::size_t>(axis)]);
+    for (std::int64_t axis : axes)
+      extent *= static_cast<double>(type.dims[static_cast<std::size_t>(axis)]);
     return extent;
   }
 
@@ -277,7 +311,8 @@ class Generator {
     const Ints axes = some_axes(x.type());
     const DType dtype = x.type().dtype;
     if (!is_float(dtype))
-      return keep(reduce(x, pick({Op::add, Op::maximum, Op::minimum, Op::or_, Op::and_, Op::xor_}), axes));
+      return keep(
+          reduce(x, pick({Op::add, Op::maximum, Op::minimum, Op::or_, Op::and_, Op::xor_}), axes));
     const Op op = pick({Op::add, Op::add, Op::maximum, Op::minimum});
     const Value y = reduce(x, op, axes);
     keep(y);
@@ -286,7 +321,8 @@ class Generator {
       Ints kept;
       for (std::int64_t axis = 0; axis < x.type().rank(); ++axis)
         if (std::find(axes.begin(), axes.end(), axis) == axes.end()) kept.push_back(axis);
-      keep(binary(pick({Op::subtract, Op::multiply, Op::add}), x, broadcast(y, x.type().dims, kept)));
+      keep(binary(pick({Op::subtract, Op::multiply, Op::add}), x,
+                  broadcast(y, x.type().dims, kept)));
     }
   }
 
@@ -314,8 +350,11 @@ class Generator {
       (batch ? attrs.rhs_batch : attrs.rhs_contracting).push_back(*match);
       if (!batch) terms *= static_cast<double>(extent);
     }
-    const double free = static_cast<double>(a.type().count()) * static_cast<double>(b.type().count());
-    if (free / terms > static_cast<double>(options_.elements) || free > 4e6 || a.type().rank() + b.type().rank() > 7) return;
+    const double free =
+        static_cast<double>(a.type().count()) * static_cast<double>(b.type().count());
+    if (free / terms > static_cast<double>(options_.elements) || free > 4e6 ||
+        a.type().rank() + b.type().rank() > 7)
+      return;
     const Value y = dot_general(a, b, attrs);
     if (y.type().rank() > 5) return;
     keep(y);
@@ -326,7 +365,8 @@ class Generator {
   void softmax() {
     const Value x = find([&](Value v) { return v.type().dtype == real_ && v.type().rank() > 0; });
     if (!x) return;
-    const std::int64_t axis = static_cast<std::int64_t>(below(static_cast<std::uint64_t>(x.type().rank())));
+    const std::int64_t axis =
+        static_cast<std::int64_t>(below(static_cast<std::uint64_t>(x.type().rank())));
     Ints kept;
     for (std::int64_t i = 0; i < x.type().rank(); ++i)
       if (i != axis) kept.push_back(i);
@@ -334,8 +374,10 @@ class Generator {
     const Value shifted = subtract(x, widen(reduce(x, Op::maximum, {axis})));
     const Value e = unary(Op::exponential, shifted);
     const Value sum = reduce(e, Op::add, {axis});
-    if (chance(0.6)) keep(divide(e, widen(sum)));
-    else keep(subtract(shifted, widen(unary(Op::log, sum))));
+    if (chance(0.6))
+      keep(divide(e, widen(sum)));
+    else
+      keep(subtract(shifted, widen(unary(Op::log, sum))));
     if (chance(0.2)) keep(sum);
   }
 
@@ -364,14 +406,15 @@ class Generator {
     const Type scalar{real_, {}};
     const Value acc = graph().parameter(0, scalar), e = graph().parameter(1, scalar);
     const Value mixed = add(multiply(acc, like(acc, 0.5)), binary(Op::maximum, e, like(e, 0.25)));
-    keep({graph().make(Op::reduce, {x, graph().splat(scalar, 0.5)}, DimsAttrs{some_axes(x.type())}, std::nullopt,
-                       {Region{{scalar, scalar}, {mixed}}}),
+    keep({graph().make(Op::reduce, {x, graph().splat(scalar, 0.5)}, DimsAttrs{some_axes(x.type())},
+                       std::nullopt, {Region{{scalar, scalar}, {mixed}}}),
           0});
   }
 
   /// A reduce of pairs: the greatest element and its index.
   void pairs() {
-    const Value x = find([](Value v) { return v.type().rank() > 0 && v.type().dtype != DType::i1; });
+    const Value x =
+        find([](Value v) { return v.type().rank() > 0 && v.type().dtype != DType::i1; });
     if (!x) return;
     const Type scalar{x.type().dtype, {}}, number{DType::i32, {}};
     const Value best = graph().parameter(0, scalar), at = graph().parameter(1, number);
@@ -379,10 +422,13 @@ class Generator {
     const Value better = compare(e, best, Direction::GT);
     const Region region{{scalar, number, scalar, number},
                         {select(better, e, best), select(better, here, at)}};
-    const std::int64_t axis = static_cast<std::int64_t>(below(static_cast<std::uint64_t>(x.type().rank())));
+    const std::int64_t axis =
+        static_cast<std::int64_t>(below(static_cast<std::uint64_t>(x.type().rank())));
     const Value index = iota(graph(), {DType::i32, x.type().dims}, axis);
-    const Node* both = graph().make(Op::reduce, {x, index, identity(graph(), Op::maximum, scalar.dtype), graph().splat(number, 0)},
-                                    DimsAttrs{{axis}}, std::nullopt, {region});
+    const Node* both = graph().make(
+        Op::reduce,
+        {x, index, identity(graph(), Op::maximum, scalar.dtype), graph().splat(number, 0)},
+        DimsAttrs{{axis}}, std::nullopt, {region});
     if (chance(0.7)) keep({both, 0});
     keep({both, 1});
   }
@@ -392,14 +438,17 @@ class Generator {
     if (!shape.empty() && chance(0.5))
       keep(iota(graph(), {pick({real_, DType::i32, DType::i64}), shape},
                 static_cast<std::int64_t>(below(shape.size()))));
-    else keep(constant({pick({real_, real_, DType::i32}), shape}));
+    else
+      keep(constant({pick({real_, real_, DType::i32}), shape}));
   }
 
   void stop() {
     const Value x = real();
     if (!x) return;
     const Region region{{x.type()}, {graph().parameter(0, x.type())}};
-    keep({graph().make(Op::composite, {x}, CallAttrs{"kiln.stop_gradient", ""}, std::nullopt, {region}), 0});
+    keep({graph().make(Op::composite, {x}, CallAttrs{"kiln.stop_gradient", ""}, std::nullopt,
+                       {region}),
+          0});
   }
 
   void gradient() {
@@ -412,7 +461,11 @@ class Generator {
     for (Value v : pool_)
       if (v.node->op() == Op::parameter && v.type().dtype == real_) wrt.push_back(v);
     try {
-      for (Value g : gradients(std::vector{loss}, std::vector{like(loss, 1 / static_cast<double>(std::max<std::int64_t>(1, x.type().count())))}, wrt))
+      for (Value g : gradients(
+               std::vector{loss},
+               std::vector{like(
+                   loss, 1 / static_cast<double>(std::max<std::int64_t>(1, x.type().count())))},
+               wrt))
         if (chance(0.7)) keep(g);
     } catch (const Error&) {  // something on the way is not differentiable
     }
@@ -429,9 +482,14 @@ class Generator {
     const Value x = find([&](Value v) { return v.type() == state.type() && v != state; });
     Value next = x ? x : state;
     switch (below(4)) {
-      case 0: next = add(multiply(state, like(state, 0.9)), next); break;
-      case 1: next = subtract(state, multiply(next, like(next, 0.1))); break;
-      case 2: break;  // another value takes its place, perhaps another state
+      case 0:
+        next = add(multiply(state, like(state, 0.9)), next);
+        break;
+      case 1:
+        next = subtract(state, multiply(next, like(next, 0.1)));
+        break;
+      case 2:
+        break;  // another value takes its place, perhaps another state
       default: {
         // Read elsewhere than it is written.
         Ints axes(state.type().dims.size());

@@ -1,5 +1,5 @@
-// Random graphs: typed, well formed, of every op, with shared sub-graphs, odd shapes, several results,
-// gradients and state. A graph is a function of its seed and options alone.
+// Random graphs: typed, well formed, of every op, with shared sub-graphs, odd shapes, several
+// results, gradients and state. A graph is a function of its seed and options alone.
 #pragma once
 
 #include <cstdint>
@@ -10,10 +10,10 @@
 namespace kiln {
 
 struct RandomGraphOptions {
-  int steps = 24;                 // each adds a few nodes
-  std::int64_t elements = 3000;   // at most, of a value
-  bool state = true;              // arguments updated in place
-  bool gradients = true;          // of sub-graphs, by passes/autodiff
+  int steps = 24;                // each adds a few nodes
+  std::int64_t elements = 3000;  // at most, of a value
+  bool state = true;             // arguments updated in place
+  bool gradients = true;         // of sub-graphs, by passes/autodiff
 };
 
 struct RandomGraph {

@@ -1,4 +1,5 @@
-// Every mode computes what a random graph means, within the bound that running error analysis derives.
+// Every mode computes what a random graph means, within the bound that running error analysis
+// derives.
 #include "tests/random_graph.h"
 
 #include "ir/interpret.h"
@@ -13,7 +14,8 @@ namespace kiln {
 namespace {
 
 /// Reference, unfused and fused all give what the graphs mean.
-void check_graphs(std::uint64_t first_seed, std::uint64_t graphs, const RandomGraphOptions& options) {
+void check_graphs(std::uint64_t first_seed, std::uint64_t graphs,
+                  const RandomGraphOptions& options) {
   double share = 0, count = 0;
   for (std::uint64_t seed = first_seed; seed < first_seed + graphs; ++seed) {
     const RandomGraph graph = random_graph(seed, options);
@@ -38,7 +40,9 @@ void check_graphs(std::uint64_t first_seed, std::uint64_t graphs, const RandomGr
   CHECK(share / count > 0.9);  // else the test says little
 }
 
-TEST_CASE("every_mode_computes_what_small_random_graphs_mean") { check_graphs(0, 100, {.steps = 8}); }
+TEST_CASE("every_mode_computes_what_small_random_graphs_mean") {
+  check_graphs(0, 100, {.steps = 8});
+}
 
 TEST_CASE("every_mode_computes_what_random_graphs_mean") { check_graphs(1000, 60, {}); }
 

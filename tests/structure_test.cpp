@@ -70,7 +70,8 @@ const std::vector<View> kViews = {
 TEST_CASE("views_alone_below_and_above_arithmetic_mean_the_same_in_every_mode") {
   std::vector<Array> inputs;
   for (DType dtype : kDTypes)
-    for (const View& view : kViews) inputs.push_back(random_array({dtype, view.from}, inputs.size(), -9, 9));
+    for (const View& view : kViews)
+      inputs.push_back(random_array({dtype, view.from}, inputs.size(), -9, 9));
   const Function function = function_of(types_of(inputs), [](const std::vector<Value>& arguments) {
     std::vector<Value> results;
     for (std::size_t i = 0; i < arguments.size(); ++i) {
@@ -98,18 +99,20 @@ TEST_CASE("chains_of_views_mean_the_same_in_every_mode") {
       inputs.push_back(random_array({DType::f32, first.from}, inputs.size()));
     }
   REQUIRE(chains.size() > 5);
-  check_modes(function_of(types_of(inputs), [&](const std::vector<Value>& arguments) {
-                std::vector<Value> results;
-                for (std::size_t i = 0; i < arguments.size(); ++i) {
-                  const auto& [first, second] = chains[i];
-                  const Value x = arguments[i];
-                  const Value middle = (*first)(build::negate(x));
-                  results.push_back((*second)((*first)(x)));
-                  results.push_back(build::add((*second)(middle), build::like((*second)(middle), 1)));
-                  results.push_back(middle);
-                }
-                return results;
-              }),
+  check_modes(function_of(types_of(inputs),
+                          [&](const std::vector<Value>& arguments) {
+                            std::vector<Value> results;
+                            for (std::size_t i = 0; i < arguments.size(); ++i) {
+                              const auto& [first, second] = chains[i];
+                              const Value x = arguments[i];
+                              const Value middle = (*first)(build::negate(x));
+                              results.push_back((*second)((*first)(x)));
+                              results.push_back(
+                                  build::add((*second)(middle), build::like((*second)(middle), 1)));
+                              results.push_back(middle);
+                            }
+                            return results;
+                          }),
               inputs);
 }
 
@@ -131,7 +134,8 @@ TEST_CASE("views_refuse_shapes_that_do_not_fit_by_name") {
   says([&] { build::broadcast(x, {2, 3}, {0, 0}); }, "broadcast_in_dim: expected");
   says([&] { build::broadcast(x, {2, 3}, {0, 2}); }, "broadcast_in_dim: expected");
   says([&] { build::broadcast(x, {2, 3}, {0}); }, "broadcast_in_dim: expected");
-  says([&] { build::transpose(x, {0, 0}); }, "transpose: expected a permutation of 2 axes, not [0, 0]");
+  says([&] { build::transpose(x, {0, 0}); },
+       "transpose: expected a permutation of 2 axes, not [0, 0]");
   says([&] { build::transpose(x, {0}); }, "transpose: expected");
   says([&] { build::transpose(x, {0, -1}); }, "transpose: expected");
   says([&] { build::reshape(x, {4}); }, "reshape: expected 4 elements for f32[4]");
@@ -145,11 +149,25 @@ struct Reduction {
   Ints dims, axes;
 };
 const std::vector<Reduction> kReductions = {
-    {{17}, {0}},        {{16}, {0}},         {{1}, {0}},         {{0}, {0}},       {{}, {}},
-    {{5}, {}},          {{16, 17}, {0}},     {{16, 17}, {1}},    {{16, 17}, {0, 1}},
-    {{3, 5, 7}, {0, 2}}, {{3, 5, 7}, {1}},   {{3, 5, 7}, {1, 2}}, {{3, 5, 7}, {0, 1, 2}},
-    {{2, 3, 1, 33}, {1, 2}}, {{2, 3, 1, 33}, {3, 0}}, {{4, 0, 3}, {1}}, {{4, 0, 3}, {0}},
-    {{1, 5000}, {1}},   {{5000, 2}, {0}},
+    {{17}, {0}},
+    {{16}, {0}},
+    {{1}, {0}},
+    {{0}, {0}},
+    {{}, {}},
+    {{5}, {}},
+    {{16, 17}, {0}},
+    {{16, 17}, {1}},
+    {{16, 17}, {0, 1}},
+    {{3, 5, 7}, {0, 2}},
+    {{3, 5, 7}, {1}},
+    {{3, 5, 7}, {1, 2}},
+    {{3, 5, 7}, {0, 1, 2}},
+    {{2, 3, 1, 33}, {1, 2}},
+    {{2, 3, 1, 33}, {3, 0}},
+    {{4, 0, 3}, {1}},
+    {{4, 0, 3}, {0}},
+    {{1, 5000}, {1}},
+    {{5000, 2}, {0}},
 };
 
 bool combines(Op combiner, DType dtype) {
@@ -170,7 +188,8 @@ Value reduce_from(Value x, double initial, Op combiner, const Ints& axes) {
 }  // namespace
 
 TEST_CASE("reduce_means_the_same_in_every_mode_for_every_combiner_dtype_and_axes") {
-  for (const Op combiner : {Op::add, Op::multiply, Op::maximum, Op::minimum, Op::and_, Op::or_, Op::xor_}) {
+  for (const Op combiner :
+       {Op::add, Op::multiply, Op::maximum, Op::minimum, Op::and_, Op::or_, Op::xor_}) {
     std::vector<Array> inputs;
     for (DType dtype : kDTypes)
       for (const Reduction& r : kReductions)
@@ -178,27 +197,30 @@ TEST_CASE("reduce_means_the_same_in_every_mode_for_every_combiner_dtype_and_axes
           inputs.push_back(random_array({dtype, r.dims}, inputs.size(),
                                         combiner == Op::multiply ? 0.9 : -9,
                                         combiner == Op::multiply ? 1.1 : 9));
-    const Function function = function_of(types_of(inputs), [&](const std::vector<Value>& arguments) {
-      std::vector<Value> results;
-      for (std::size_t i = 0; i < arguments.size(); ++i) {
-        const Ints& axes = kReductions[i % kReductions.size()].axes;
-        results.push_back(build::reduce(arguments[i], combiner, axes));
-        results.push_back(reduce_from(arguments[i], 3, combiner, axes));
-      }
-      return results;
-    });
+    const Function function =
+        function_of(types_of(inputs), [&](const std::vector<Value>& arguments) {
+          std::vector<Value> results;
+          for (std::size_t i = 0; i < arguments.size(); ++i) {
+            const Ints& axes = kReductions[i % kReductions.size()].axes;
+            results.push_back(build::reduce(arguments[i], combiner, axes));
+            results.push_back(reduce_from(arguments[i], 3, combiner, axes));
+          }
+          return results;
+        });
     INFO(definition(combiner).name);
     // Integers exactly; floats up to the order of summation.
     const bool rounds = combiner == Op::add || combiner == Op::multiply;
     check_modes(function, inputs, {.relative = rounds ? 1e-4 : 0});
     std::vector<Array> arguments;
     for (std::size_t i = 0; i < inputs.size(); ++i)
-      arguments.push_back(inputs[i].dtype() == DType::f32 ? inputs[i].converted(DType::f64) : inputs[i]);
+      arguments.push_back(inputs[i].dtype() == DType::f32 ? inputs[i].converted(DType::f64)
+                                                          : inputs[i]);
     if (rounds) {
       const Function same = function_of(types_of(arguments), [&](const std::vector<Value>& x) {
         std::vector<Value> results;
         for (std::size_t i = 0; i < x.size(); ++i)
-          results.push_back(build::reduce(x[i], combiner, kReductions[i % kReductions.size()].axes));
+          results.push_back(
+              build::reduce(x[i], combiner, kReductions[i % kReductions.size()].axes));
         return results;
       });
       check_modes(same, arguments, {.relative = 1e-13});
@@ -207,33 +229,36 @@ TEST_CASE("reduce_means_the_same_in_every_mode_for_every_combiner_dtype_and_axes
 }
 
 TEST_CASE("maximum_and_minimum_over_an_axis_propagate_nan_and_order_zeros") {
-  const double nan = std::numeric_limits<double>::quiet_NaN(), inf = std::numeric_limits<double>::infinity();
+  const double nan = std::numeric_limits<double>::quiet_NaN(),
+               inf = std::numeric_limits<double>::infinity();
   Array x(Type{DType::f64, {4, 19}});
-  x.data<double>()[5] = nan;                                      // row 0: one NaN
+  x.data<double>()[5] = nan;  // row 0: one NaN
   for (int i = 19; i < 38; ++i) x.data<double>()[static_cast<std::size_t>(i)] = -0.0;
-  x.data<double>()[30] = 0.0;                                     // row 1: one +0 among -0
+  x.data<double>()[30] = 0.0;  // row 1: one +0 among -0
   for (int i = 38; i < 57; ++i) x.data<double>()[static_cast<std::size_t>(i)] = -inf;
   for (int i = 57; i < 76; ++i) x.data<double>()[static_cast<std::size_t>(i)] = i % 2 ? inf : -inf;
-  check_modes(function_of({x.type()}, [](const std::vector<Value>& v) {
-                std::vector<Value> results;
-                for (const Ints& axes : {Ints{0}, Ints{1}, Ints{0, 1}})
-                  for (Op combiner : {Op::maximum, Op::minimum})
-                    results.push_back(build::reduce(v[0], combiner, axes));
-                return results;
-              }),
+  check_modes(function_of({x.type()},
+                          [](const std::vector<Value>& v) {
+                            std::vector<Value> results;
+                            for (const Ints& axes : {Ints{0}, Ints{1}, Ints{0, 1}})
+                              for (Op combiner : {Op::maximum, Op::minimum})
+                                results.push_back(build::reduce(v[0], combiner, axes));
+                            return results;
+                          }),
               std::vector{x});
 }
 
 TEST_CASE("a_sum_of_negative_zeros_is_what_the_reference_says") {
   Array x(Type{DType::f32, {3, 18}});
   for (float& e : x.data<float>()) e = -0.0f;
-  check_modes(function_of({x.type()}, [](const std::vector<Value>& v) {
-                std::vector<Value> results;
-                for (const Ints& axes : {Ints{0}, Ints{1}, Ints{0, 1}})
-                  for (double initial : {0.0, -0.0})
-                    results.push_back(reduce_from(v[0], initial, Op::add, axes));
-                return results;
-              }),
+  check_modes(function_of({x.type()},
+                          [](const std::vector<Value>& v) {
+                            std::vector<Value> results;
+                            for (const Ints& axes : {Ints{0}, Ints{1}, Ints{0, 1}})
+                              for (double initial : {0.0, -0.0})
+                                results.push_back(reduce_from(v[0], initial, Op::add, axes));
+                            return results;
+                          }),
               std::vector{x});
 }
 
@@ -241,24 +266,28 @@ TEST_CASE("reduce_with_a_region_of_several_ops_means_the_same_in_every_mode") {
   // acc + x·x - acc·x/64 … no order but the given one is right, and nothing folds lanes.
   for (DType dtype : {DType::f32, DType::f64, DType::i32}) {
     std::vector<Array> inputs;
-    for (const Reduction& r : kReductions) inputs.push_back(random_array({dtype, r.dims}, inputs.size()));
-    check_modes(function_of(types_of(inputs), [&](const std::vector<Value>& arguments) {
-                  std::vector<Value> results;
-                  for (std::size_t i = 0; i < arguments.size(); ++i) {
-                    Graph& graph = arguments[i].graph();
-                    const Type scalar{dtype, {}};
-                    const Value acc = graph.parameter(0, scalar), x = graph.parameter(1, scalar);
-                    const Value mixed = build::subtract(
-                        build::add(acc, build::multiply(x, x)),
-                        build::divide(build::multiply(acc, x), graph.splat(scalar, 64)));
-                    results.push_back({graph.make(Op::reduce, {arguments[i], graph.splat(scalar, 1)},
-                                                  DimsAttrs{kReductions[i].axes}, std::nullopt,
-                                                  {Region{{scalar, scalar}, {mixed}}}),
-                                       0});
-                  }
-                  return results;
-                }),
-                inputs, {.ulps = 0});
+    for (const Reduction& r : kReductions)
+      inputs.push_back(random_array({dtype, r.dims}, inputs.size()));
+    check_modes(
+        function_of(
+            types_of(inputs),
+            [&](const std::vector<Value>& arguments) {
+              std::vector<Value> results;
+              for (std::size_t i = 0; i < arguments.size(); ++i) {
+                Graph& graph = arguments[i].graph();
+                const Type scalar{dtype, {}};
+                const Value acc = graph.parameter(0, scalar), x = graph.parameter(1, scalar);
+                const Value mixed = build::subtract(
+                    build::add(acc, build::multiply(x, x)),
+                    build::divide(build::multiply(acc, x), graph.splat(scalar, 64)));
+                results.push_back({graph.make(Op::reduce, {arguments[i], graph.splat(scalar, 1)},
+                                              DimsAttrs{kReductions[i].axes}, std::nullopt,
+                                              {Region{{scalar, scalar}, {mixed}}}),
+                                   0});
+              }
+              return results;
+            }),
+        inputs, {.ulps = 0});
   }
 }
 
@@ -268,29 +297,33 @@ TEST_CASE("reduce_of_pairs_finds_maxima_and_their_indices_in_every_mode") {
     for (const Reduction& r : kReductions)
       inputs.push_back(random_array({dtype, r.dims}, inputs.size(), 0, 9));
     check_modes(
-        function_of(types_of(inputs), [&](const std::vector<Value>& arguments) {
-          std::vector<Value> results;
-          for (std::size_t i = 0; i < arguments.size(); ++i) {
-            if (kReductions[i].dims.empty()) continue;
-            Graph& graph = arguments[i].graph();
-            const Type scalar{dtype, {}}, number{DType::i64, {}};
-            const Value best = graph.parameter(0, scalar), at = graph.parameter(1, number);
-            const Value x = graph.parameter(2, scalar), here = graph.parameter(3, number);
-            const Value better = build::compare(x, best, Direction::GT);
-            const Region region{{scalar, number, scalar, number},
-                                {build::select(better, x, best), build::select(better, here, at)}};
-            const Value index = build::iota(graph, {DType::i64, kReductions[i].dims},
-                                            static_cast<std::int64_t>(kReductions[i].dims.size()) - 1);
-            const Node* both = graph.make(Op::reduce,
-                                          {arguments[i], index, graph.splat(scalar, -100),
-                                           graph.splat(number, -1)},
-                                          DimsAttrs{kReductions[i].axes}, std::nullopt, {region});
-            results.push_back({both, 0});
-            results.push_back({both, 1});
-            results.push_back(build::add({both, 1}, {both, 1}));
-          }
-          return results;
-        }),
+        function_of(
+            types_of(inputs),
+            [&](const std::vector<Value>& arguments) {
+              std::vector<Value> results;
+              for (std::size_t i = 0; i < arguments.size(); ++i) {
+                if (kReductions[i].dims.empty()) continue;
+                Graph& graph = arguments[i].graph();
+                const Type scalar{dtype, {}}, number{DType::i64, {}};
+                const Value best = graph.parameter(0, scalar), at = graph.parameter(1, number);
+                const Value x = graph.parameter(2, scalar), here = graph.parameter(3, number);
+                const Value better = build::compare(x, best, Direction::GT);
+                const Region region{
+                    {scalar, number, scalar, number},
+                    {build::select(better, x, best), build::select(better, here, at)}};
+                const Value index =
+                    build::iota(graph, {DType::i64, kReductions[i].dims},
+                                static_cast<std::int64_t>(kReductions[i].dims.size()) - 1);
+                const Node* both = graph.make(
+                    Op::reduce,
+                    {arguments[i], index, graph.splat(scalar, -100), graph.splat(number, -1)},
+                    DimsAttrs{kReductions[i].axes}, std::nullopt, {region});
+                results.push_back({both, 0});
+                results.push_back({both, 1});
+                results.push_back(build::add({both, 1}, {both, 1}));
+              }
+              return results;
+            }),
         inputs);
   }
 }
@@ -319,9 +352,11 @@ TEST_CASE("the_initial_value_of_a_reduction_has_its_gradient") {
   // An extremum that no element reaches has none: the initial value is it.
   const std::vector<Array> inputs = {Array::of<double>({3}, {-1, -2, -3}), Array::scalar(1.0)};
   const Function function = function_of({inputs[0].type()}, [](const std::vector<Value>& x) {
-    return std::vector{reduce_from(x[0], x[0].graph().splat({DType::f64, {}}, 0), Op::maximum, {0})};
+    return std::vector{
+        reduce_from(x[0], x[0].graph().splat({DType::f64, {}}, 0), Op::maximum, {0})};
   });
-  CHECK(difference(interpret(gradient_of(function), inputs)[0], Array::of<double>({3}, {0, 0, 0})) == "");
+  CHECK(difference(interpret(gradient_of(function), inputs)[0],
+                   Array::of<double>({3}, {0, 0, 0})) == "");
 }
 
 TEST_CASE("tied_extrema_share_the_gradient_equally") {
@@ -365,32 +400,32 @@ struct Dot {
 };
 const std::vector<Dot> kDots = {
     {{5, 7}, {7, 3}, {{}, {}, {1}, {0}}},
-    {{5, 7}, {3, 7}, {{}, {}, {1}, {1}}},            // A·Bᵀ
-    {{7, 5}, {7, 3}, {{}, {}, {0}, {0}}},            // Aᵀ·B
-    {{7, 5}, {3, 7}, {{}, {}, {0}, {1}}},            // Aᵀ·Bᵀ
+    {{5, 7}, {3, 7}, {{}, {}, {1}, {1}}},  // A·Bᵀ
+    {{7, 5}, {7, 3}, {{}, {}, {0}, {0}}},  // Aᵀ·B
+    {{7, 5}, {3, 7}, {{}, {}, {0}, {1}}},  // Aᵀ·Bᵀ
     {{17, 16}, {16, 33}, {{}, {}, {1}, {0}}},
-    {{70, 40}, {33, 40}, {{}, {}, {1}, {1}}},        // packed
-    {{1, 7}, {7, 3}, {{}, {}, {1}, {0}}},            // one row
-    {{5, 7}, {7, 1}, {{}, {}, {1}, {0}}},            // one column
-    {{5, 1}, {1, 3}, {{}, {}, {1}, {0}}},            // nothing to sum
+    {{70, 40}, {33, 40}, {{}, {}, {1}, {1}}},  // packed
+    {{1, 7}, {7, 3}, {{}, {}, {1}, {0}}},      // one row
+    {{5, 7}, {7, 1}, {{}, {}, {1}, {0}}},      // one column
+    {{5, 1}, {1, 3}, {{}, {}, {1}, {0}}},      // nothing to sum
     {{1, 1}, {1, 1}, {{}, {}, {1}, {0}}},
-    {{5, 0}, {0, 3}, {{}, {}, {1}, {0}}},            // an empty sum
-    {{0, 7}, {7, 3}, {{}, {}, {1}, {0}}},            // an empty result
+    {{5, 0}, {0, 3}, {{}, {}, {1}, {0}}},  // an empty sum
+    {{0, 7}, {7, 3}, {{}, {}, {1}, {0}}},  // an empty result
     {{7}, {7}, {{}, {}, {0}, {0}}},
-    {{7}, {5}, {{}, {}, {}, {}}},                    // outer product
+    {{7}, {5}, {{}, {}, {}, {}}},  // outer product
     {{}, {}, {{}, {}, {}, {}}},
     {{}, {4}, {{}, {}, {}, {}}},
-    {{4, 5, 7}, {4, 7, 3}, {{0}, {0}, {2}, {1}}},    // a batch
-    {{5, 4, 7}, {3, 7, 4}, {{1}, {2}, {2}, {1}}},    // the batch elsewhere
+    {{4, 5, 7}, {4, 7, 3}, {{0}, {0}, {2}, {1}}},              // a batch
+    {{5, 4, 7}, {3, 7, 4}, {{1}, {2}, {2}, {1}}},              // the batch elsewhere
     {{2, 3, 5, 7}, {3, 2, 7, 4}, {{0, 1}, {1, 0}, {3}, {2}}},  // two, in another order
-    {{4, 7}, {4, 7}, {{0}, {0}, {1}, {1}}},          // a batch of scalars
-    {{4, 7}, {4, 7}, {{0, 1}, {0, 1}, {}, {}}},      // batch alone
-    {{3, 5, 7}, {5, 7, 4}, {{}, {}, {1, 2}, {0, 1}}},  // several contracted
-    {{3, 5, 7}, {7, 4, 5}, {{}, {}, {1, 2}, {2, 0}}},  // in another order
+    {{4, 7}, {4, 7}, {{0}, {0}, {1}, {1}}},                    // a batch of scalars
+    {{4, 7}, {4, 7}, {{0, 1}, {0, 1}, {}, {}}},                // batch alone
+    {{3, 5, 7}, {5, 7, 4}, {{}, {}, {1, 2}, {0, 1}}},          // several contracted
+    {{3, 5, 7}, {7, 4, 5}, {{}, {}, {1, 2}, {2, 0}}},          // in another order
     {{3, 5, 7}, {7, 4, 5}, {{}, {}, {2, 1}, {0, 2}}},
-    {{2, 3, 4}, {4, 5, 6}, {{}, {}, {2}, {0}}},      // several free
+    {{2, 3, 4}, {4, 5, 6}, {{}, {}, {2}, {0}}},  // several free
     {{3, 2, 17}, {18, 17}, {{}, {}, {2}, {1}}},
-    {{3, 5}, {3, 5}, {{}, {}, {0, 1}, {0, 1}}},      // to a scalar
+    {{3, 5}, {3, 5}, {{}, {}, {0, 1}, {0, 1}}},  // to a scalar
 };
 
 }  // namespace
@@ -404,12 +439,14 @@ TEST_CASE("dot_general_means_the_same_in_every_mode_for_every_layout") {
       inputs.push_back(random_array({dtype, dot.rhs}, inputs.size(), -5, 5));
     }
     INFO(name_of(dtype));
-    check_modes(function_of(types_of(inputs), [](const std::vector<Value>& x) {
-                  std::vector<Value> results;
-                  for (std::size_t i = 0; i < kDots.size(); ++i)
-                    results.push_back(build::dot_general(x[2 * i], x[2 * i + 1], kDots[i].attrs));
-                  return results;
-                }),
+    check_modes(function_of(types_of(inputs),
+                            [](const std::vector<Value>& x) {
+                              std::vector<Value> results;
+                              for (std::size_t i = 0; i < kDots.size(); ++i)
+                                results.push_back(
+                                    build::dot_general(x[2 * i], x[2 * i + 1], kDots[i].attrs));
+                              return results;
+                            }),
                 inputs);
   }
 }
@@ -422,21 +459,24 @@ TEST_CASE("dot_general_with_prologue_and_epilogue_means_the_same_in_every_mode")
       inputs.push_back(random_array({dtype, dot.rhs}, inputs.size(), -5, 5));
     }
     INFO(name_of(dtype));
-    check_modes(function_of(types_of(inputs), [](const std::vector<Value>& x) {
-                  std::vector<Value> results;
-                  for (std::size_t i = 0; i < kDots.size(); ++i) {
-                    const Value y = build::dot_general(build::negate(x[2 * i]), x[2 * i + 1], kDots[i].attrs);
-                    const Value positive =
-                        build::select(build::compare(y, build::like(y, 0), Direction::LE), build::like(y, 0), y);
-                    results.push_back(positive);
-                    results.push_back(build::subtract(y, build::like(y, 1)));
-                    if (y.type().rank() > 0) {
-                      Ints last = {y.type().rank() - 1};
-                      results.push_back(build::reduce(positive, Op::maximum, last));
-                    }
-                  }
-                  return results;
-                }),
+    check_modes(function_of(types_of(inputs),
+                            [](const std::vector<Value>& x) {
+                              std::vector<Value> results;
+                              for (std::size_t i = 0; i < kDots.size(); ++i) {
+                                const Value y = build::dot_general(build::negate(x[2 * i]),
+                                                                   x[2 * i + 1], kDots[i].attrs);
+                                const Value positive = build::select(
+                                    build::compare(y, build::like(y, 0), Direction::LE),
+                                    build::like(y, 0), y);
+                                results.push_back(positive);
+                                results.push_back(build::subtract(y, build::like(y, 1)));
+                                if (y.type().rank() > 0) {
+                                  Ints last = {y.type().rank() - 1};
+                                  results.push_back(build::reduce(positive, Op::maximum, last));
+                                }
+                              }
+                              return results;
+                            }),
                 inputs);
   }
 }
@@ -460,12 +500,13 @@ TEST_CASE("the_gradient_of_a_product_of_a_matrix_with_itself_counts_both_factors
 
 TEST_CASE("dot_general_refuses_what_does_not_fit_by_name_with_both_types") {
   Graph graph;
-  const Value a = graph.parameter(0, {DType::f32, {2, 3}}), b = graph.parameter(1, {DType::f32, {4, 5}});
+  const Value a = graph.parameter(0, {DType::f32, {2, 3}}),
+              b = graph.parameter(1, {DType::f32, {4, 5}});
   const Value i = graph.parameter(2, {DType::i32, {3, 2}});
   const auto says = [&](Value x, Value y, const DotAttrs& attrs, const std::string& text) {
     CHECK(complaint_of([&] { build::dot_general(x, y, attrs, {"user.cpp", 5, 1}); }) ==
-          fmt::format("user.cpp:5: dot_general: expected {}, found {} and {}", text, x.type().pretty(),
-                      y.type().pretty()));
+          fmt::format("user.cpp:5: dot_general: expected {}, found {} and {}", text,
+                      x.type().pretty(), y.type().pretty()));
   };
   const std::string axes = "batch and contracting axes that exist, pair up and do not repeat";
   says(a, b, {{}, {}, {1}, {0}}, "equal extents on contracted axes 1 and 0");

@@ -43,9 +43,12 @@ Array random_array(const Type& type, std::uint64_t stream, double low, double hi
   visit_dtype(type.dtype, [&]<class T>(T) {
     for (T& x : array.data<T>()) {
       const float u = random.uniform(static_cast<float>(low), static_cast<float>(high));
-      if constexpr (std::is_same_v<T, bool>) x = random.chance(0.5);
-      else if constexpr (std::is_floating_point_v<T>) x = u;
-      else x = static_cast<T>(static_cast<std::int64_t>(std::floor(u)));
+      if constexpr (std::is_same_v<T, bool>)
+        x = random.chance(0.5);
+      else if constexpr (std::is_floating_point_v<T>)
+        x = u;
+      else
+        x = static_cast<T>(static_cast<std::int64_t>(std::floor(u)));
     }
   });
   return array;
@@ -62,17 +65,37 @@ Array special_values(DType dtype) {
       const auto add = [&](auto... some) { (values.push_back(static_cast<T>(some)), ...); };
       if constexpr (std::is_floating_point_v<T>) {
         for (const T sign : {T(1), T(-1)})
-          for (const T x : {T(0), Limits::denorm_min(), Limits::min() - Limits::denorm_min(),
-                            Limits::min(), Limits::epsilon(), T(1e-4), T(0.3), T(0.5), T(1), T(1.5),
-                            T(2), T(2.5), T(3), T(12.25), T(89), T(127.5), T(255.5), T(710),
-                            T(32768), T(2147483648.0), T(4294967296.0), T(9223372036854775808.0),
-                            T(18446744073709551616.0), Limits::max(), Limits::infinity()})
+          for (const T x : {T(0),
+                            Limits::denorm_min(),
+                            Limits::min() - Limits::denorm_min(),
+                            Limits::min(),
+                            Limits::epsilon(),
+                            T(1e-4),
+                            T(0.3),
+                            T(0.5),
+                            T(1),
+                            T(1.5),
+                            T(2),
+                            T(2.5),
+                            T(3),
+                            T(12.25),
+                            T(89),
+                            T(127.5),
+                            T(255.5),
+                            T(710),
+                            T(32768),
+                            T(2147483648.0),
+                            T(4294967296.0),
+                            T(9223372036854775808.0),
+                            T(18446744073709551616.0),
+                            Limits::max(),
+                            Limits::infinity()})
             add(sign * x);
         add(Limits::quiet_NaN(), std::nextafter(T(1), T(0)), std::nextafter(T(0.5), T(0)));
         for (int i = 0; i < 10; ++i)
-          add(std::ldexp(T(1) + random.uniform(),
-                         static_cast<int>(random.below(Limits::max_exponent)) -
-                             Limits::max_exponent / 2));
+          add(std::ldexp(
+              T(1) + random.uniform(),
+              static_cast<int>(random.below(Limits::max_exponent)) - Limits::max_exponent / 2));
       } else {
         add(0, 1, 2, 3, 7, 10, 31, 63, 100, Limits::max(), Limits::max() - 1, Limits::max() / 2,
             Limits::min(), Limits::min() + 1, -1, -2, -3, -7);
@@ -92,14 +115,16 @@ std::vector<Array> execute(const Function& function, std::span<const Array> inpu
     std::vector<void*> pointers;
     for (Array& argument : arguments) pointers.push_back(argument.bytes().data());
     for (std::size_t r = 0; r < function.results.size(); ++r) {
-      const auto state = std::find_if(function.arguments.begin(), function.arguments.end(),
-                                      [&](const Argument& a) { return a.alias == static_cast<int>(r); });
+      const auto state =
+          std::find_if(function.arguments.begin(), function.arguments.end(),
+                       [&](const Argument& a) { return a.alias == static_cast<int>(r); });
       if (state != function.arguments.end()) {
         results.push_back(arguments[static_cast<std::size_t>(state - function.arguments.begin())]);
         continue;
       }
       Array& result = results.emplace_back(function.results[r].type());
-      std::fill(result.bytes().begin(), result.bytes().end(), std::byte{0x5A});  // must be overwritten
+      std::fill(result.bytes().begin(), result.bytes().end(),
+                std::byte{0x5A});  // must be overwritten
       pointers.push_back(result.bytes().data());
     }
     executable.run(pointers);
@@ -133,7 +158,8 @@ bool agree(T got, T want, Tolerance tolerance, double scale) {
     if (got == want) return tolerance.relative > 0 || std::signbit(got) == std::signbit(want);
     const double apart = std::fabs(static_cast<double>(got) - static_cast<double>(want));
     if (apart <= tolerance.relative * scale) return true;  // not where one is infinite
-    return static_cast<double>(ordinal(got)) - static_cast<double>(ordinal(want)) <= tolerance.ulps &&
+    return static_cast<double>(ordinal(got)) - static_cast<double>(ordinal(want)) <=
+               tolerance.ulps &&
            static_cast<double>(ordinal(want)) - static_cast<double>(ordinal(got)) <= tolerance.ulps;
   } else {
     return got == want;
@@ -152,7 +178,8 @@ std::string difference(const Array& got, const Array& want, Tolerance tolerance)
     const auto g = got.data<T>(), w = want.data<T>();
     for (std::size_t i = 0; i < w.size(); ++i)
       if (!agree(g[i], w[i], tolerance, scale))
-        return fmt::format("element {} of {}: {} instead of {}", i, want.type().pretty(), g[i], w[i]);
+        return fmt::format("element {} of {}: {} instead of {}", i, want.type().pretty(), g[i],
+                           w[i]);
     return "";
   });
 }
@@ -166,14 +193,16 @@ void check_modes(const Function& function, std::span<const Array> inputs, Tolera
     for (std::size_t r = 0; r < expected.size(); ++r) {
       const std::string found = difference(results[r], expected[r], tolerance);
       if (found.empty()) continue;
-      INFO((mode == Mode::fused ? "fused" : "unfused") << ", result " << r << " (operands "
-           << [&] {
-                std::string values;
-                for (Value v : function.results[r].node->operands())
-                  values += v.type().pretty() + " ";
-                return values;
-              }()
-           << ")\n" << (function.graph->size() < 60 ? to_text(function) : summary(*function.results[r].node)));
+      INFO((mode == Mode::fused ? "fused" : "unfused")
+           << ", result " << r << " (operands " <<
+           [&] {
+             std::string values;
+             for (Value v : function.results[r].node->operands()) values += v.type().pretty() + " ";
+             return values;
+           }()
+           << ")\n"
+           << (function.graph->size() < 60 ? to_text(function)
+                                           : summary(*function.results[r].node)));
       CHECK(found == "");
     }
   }
@@ -206,7 +235,8 @@ void check_gradient(const std::vector<Array>& inputs, const Body& body, double t
   for (const Value result : function.results)
     if (is_float(result.type().dtype))
       weights.push_back(random_array(result.type(), 1000 + weights.size(), 0.5, 1.5));
-  // Σ results · weights, summed in long double: the difference of two is not to be lost in rounding.
+  // Σ results · weights, summed in long double: the difference of two is not to be lost in
+  // rounding.
   const auto objective = [&](const std::vector<Array>& at) {
     long double sum = 0;
     std::size_t next = 0;

@@ -1,5 +1,5 @@
-// What tests share: functions built by hand, arrays of random and of special values, the ways to run
-// a function compared with each other, gradients compared with differences.
+// What tests share: functions built by hand, arrays of random and of special values, the ways to
+// run a function compared with each other, gradients compared with differences.
 #pragma once
 
 #include <functional>
@@ -23,20 +23,21 @@ Function trace(const std::vector<Type>& types, const TensorBody& body);
 
 std::vector<Type> types_of(std::span<const Array> arrays);
 
-/// Numbers of [low, high), integers rounded down, booleans alternately likely; the same for the same
-/// stream. Floats are drawn in f32, so that an f64 array holds the same numbers as an f32 one.
+/// Numbers of [low, high), integers rounded down, booleans alternately likely; the same for the
+/// same stream. Floats are drawn in f32, so that an f64 array holds the same numbers as an f32 one.
 Array random_array(const Type& type, std::uint64_t stream, double low = -2, double high = 2);
-/// Where arithmetic goes wrong: zeros, infinities, NaN, subnormals, extremes, neighbours of powers of
-/// two; some random bits after them. Rank 1.
+/// Where arithmetic goes wrong: zeros, infinities, NaN, subnormals, extremes, neighbours of powers
+/// of two; some random bits after them. Rank 1.
 Array special_values(DType dtype);
 
-/// The results of a compiled function; arguments are copied, so state stays as it was. Runs twice (the
-/// second time on a used arena) and throws when the bits differ.
+/// The results of a compiled function; arguments are copied, so state stays as it was. Runs twice
+/// (the second time on a used arena) and throws when the bits differ.
 std::vector<Array> execute(const Function& function, std::span<const Array> inputs,
-                           const PipelineOptions& options = {}, const Target& target = Target::host());
+                           const PipelineOptions& options = {},
+                           const Target& target = Target::host());
 
-/// How far apart two floats may be: in units of the last place, or relative to the largest magnitude
-/// of the array. By default not at all.
+/// How far apart two floats may be: in units of the last place, or relative to the largest
+/// magnitude of the array. By default not at all.
 struct Tolerance {
   int ulps = 0;
   double relative = 0;

@@ -25,9 +25,12 @@ namespace {
 using namespace build;
 using Catch::Matchers::ContainsSubstring;
 
-/// How a value's statement is printed, without its name: "stablehlo.add %arg0, %arg1 : tensor<2xf32>".
-std::string statement(const std::vector<Type>& types, const std::function<Value(const std::vector<Value>&)>& f) {
-  const Function function = function_of(types, [&](const std::vector<Value>& x) { return std::vector{f(x)}; });
+/// How a value's statement is printed, without its name: "stablehlo.add %arg0, %arg1 :
+/// tensor<2xf32>".
+std::string statement(const std::vector<Type>& types,
+                      const std::function<Value(const std::vector<Value>&)>& f) {
+  const Function function =
+      function_of(types, [&](const std::vector<Value>& x) { return std::vector{f(x)}; });
   std::istringstream lines(to_text(function));
   std::string line, last;
   while (std::getline(lines, line))
@@ -36,13 +39,16 @@ std::string statement(const std::vector<Type>& types, const std::function<Value(
   return last;
 }
 
-Value make(Op op, const std::vector<Value>& operands) { return {operands[0].graph().make(op, operands), 0}; }
+Value make(Op op, const std::vector<Value>& operands) {
+  return {operands[0].graph().make(op, operands), 0};
+}
 
 }  // namespace
 
 TEST_CASE("each_op_prints_in_stablehlos_pretty_form") {
-  const Type f{DType::f32, {2, 3}}, g{DType::f32, {3, 5}}, p{DType::i1, {2, 3}}, i{DType::i32, {2, 3}},
-      u{DType::ui8, {2, 3}}, b{DType::f32, {4, 2, 3}}, c{DType::f32, {4, 3, 5}};
+  const Type f{DType::f32, {2, 3}}, g{DType::f32, {3, 5}}, p{DType::i1, {2, 3}},
+      i{DType::i32, {2, 3}}, u{DType::ui8, {2, 3}}, b{DType::f32, {4, 2, 3}},
+      c{DType::f32, {4, 3, 5}};
   using X = const std::vector<Value>&;
   struct Case {
     std::vector<Type> types;
@@ -51,39 +57,66 @@ TEST_CASE("each_op_prints_in_stablehlos_pretty_form") {
   };
   const std::vector<Case> cases = {
       {{f, f}, [](X x) { return add(x[0], x[1]); }, "stablehlo.add %arg0, %arg1 : tensor<2x3xf32>"},
-      {{f}, [](X x) { return unary(Op::exponential_minus_one, x[0]); },
+      {{f},
+       [](X x) { return unary(Op::exponential_minus_one, x[0]); },
        "stablehlo.exponential_minus_one %arg0 : tensor<2x3xf32>"},
-      {{f}, [](X x) { return unary(Op::erf, x[0]); }, "chlo.erf %arg0 : tensor<2x3xf32> -> tensor<2x3xf32>"},
-      {{p, p}, [](X x) { return binary(Op::and_, x[0], x[1]); }, "stablehlo.and %arg0, %arg1 : tensor<2x3xi1>"},
+      {{f},
+       [](X x) { return unary(Op::erf, x[0]); },
+       "chlo.erf %arg0 : tensor<2x3xf32> -> tensor<2x3xf32>"},
+      {{p, p},
+       [](X x) { return binary(Op::and_, x[0], x[1]); },
+       "stablehlo.and %arg0, %arg1 : tensor<2x3xi1>"},
       {{p}, [](X x) { return unary(Op::not_, x[0]); }, "stablehlo.not %arg0 : tensor<2x3xi1>"},
-      {{i, i}, [](X x) { return binary(Op::xor_, x[0], x[1]); }, "stablehlo.xor %arg0, %arg1 : tensor<2x3xi32>"},
-      {{f}, [](X x) { return unary(Op::is_finite, x[0]); },
+      {{i, i},
+       [](X x) { return binary(Op::xor_, x[0], x[1]); },
+       "stablehlo.xor %arg0, %arg1 : tensor<2x3xi32>"},
+      {{f},
+       [](X x) { return unary(Op::is_finite, x[0]); },
        "stablehlo.is_finite %arg0 : (tensor<2x3xf32>) -> tensor<2x3xi1>"},
-      {{f}, [](X x) { return convert(x[0], DType::ui8); },
+      {{f},
+       [](X x) { return convert(x[0], DType::ui8); },
        "stablehlo.convert %arg0 : (tensor<2x3xf32>) -> tensor<2x3xui8>"},
-      {{f, f}, [](X x) { return compare(x[0], x[1], Direction::LE); },
-       "stablehlo.compare LE, %arg0, %arg1, FLOAT : (tensor<2x3xf32>, tensor<2x3xf32>) -> tensor<2x3xi1>"},
-      {{i, i}, [](X x) { return compare(x[0], x[1], Direction::NE); },
-       "stablehlo.compare NE, %arg0, %arg1, SIGNED : (tensor<2x3xi32>, tensor<2x3xi32>) -> tensor<2x3xi1>"},
-      {{u, u}, [](X x) { return compare(x[0], x[1], Direction::GT); },
-       "stablehlo.compare GT, %arg0, %arg1, UNSIGNED : (tensor<2x3xui8>, tensor<2x3xui8>) -> tensor<2x3xi1>"},
-      {{p, f, f}, [](X x) { return select(x[0], x[1], x[2]); },
+      {{f, f},
+       [](X x) { return compare(x[0], x[1], Direction::LE); },
+       "stablehlo.compare LE, %arg0, %arg1, FLOAT : (tensor<2x3xf32>, tensor<2x3xf32>) -> "
+       "tensor<2x3xi1>"},
+      {{i, i},
+       [](X x) { return compare(x[0], x[1], Direction::NE); },
+       "stablehlo.compare NE, %arg0, %arg1, SIGNED : (tensor<2x3xi32>, tensor<2x3xi32>) -> "
+       "tensor<2x3xi1>"},
+      {{u, u},
+       [](X x) { return compare(x[0], x[1], Direction::GT); },
+       "stablehlo.compare GT, %arg0, %arg1, UNSIGNED : (tensor<2x3xui8>, tensor<2x3xui8>) -> "
+       "tensor<2x3xi1>"},
+      {{p, f, f},
+       [](X x) { return select(x[0], x[1], x[2]); },
        "stablehlo.select %arg0, %arg1, %arg2 : tensor<2x3xi1>, tensor<2x3xf32>"},
-      {{f}, [](X x) { return broadcast(x[0], {2, 4, 3}, {0, 2}); },
+      {{f},
+       [](X x) { return broadcast(x[0], {2, 4, 3}, {0, 2}); },
        "stablehlo.broadcast_in_dim %arg0, dims = [0, 2] : (tensor<2x3xf32>) -> tensor<2x4x3xf32>"},
-      {{f}, [](X x) { return reshape(x[0], {6}); }, "stablehlo.reshape %arg0 : (tensor<2x3xf32>) -> tensor<6xf32>"},
-      {{f}, [](X x) { return transpose(x[0], {1, 0}); },
+      {{f},
+       [](X x) { return reshape(x[0], {6}); },
+       "stablehlo.reshape %arg0 : (tensor<2x3xf32>) -> tensor<6xf32>"},
+      {{f},
+       [](X x) { return transpose(x[0], {1, 0}); },
        "stablehlo.transpose %arg0, dims = [1, 0] : (tensor<2x3xf32>) -> tensor<3x2xf32>"},
-      {{f, g}, [](X x) { return dot_general(x[0], x[1], {{}, {}, {1}, {0}}); },
-       "stablehlo.dot_general %arg0, %arg1, contracting_dims = [1] x [0] : (tensor<2x3xf32>, tensor<3x5xf32>) -> "
+      {{f, g},
+       [](X x) { return dot_general(x[0], x[1], {{}, {}, {1}, {0}}); },
+       "stablehlo.dot_general %arg0, %arg1, contracting_dims = [1] x [0] : (tensor<2x3xf32>, "
+       "tensor<3x5xf32>) -> "
        "tensor<2x5xf32>"},
-      {{b, c}, [](X x) { return dot_general(x[0], x[1], {{0}, {0}, {2}, {1}}); },
-       "stablehlo.dot_general %arg0, %arg1, batching_dims = [0] x [0], contracting_dims = [2] x [1] : "
+      {{b, c},
+       [](X x) { return dot_general(x[0], x[1], {{0}, {0}, {2}, {1}}); },
+       "stablehlo.dot_general %arg0, %arg1, batching_dims = [0] x [0], contracting_dims = [2] x "
+       "[1] : "
        "(tensor<4x2x3xf32>, tensor<4x3x5xf32>) -> tensor<4x2x5xf32>"},
-      {{f}, [](X x) { return reduce(x[0], Op::maximum, {0, 1}); },
-       "stablehlo.reduce(%arg0 init: %0) applies stablehlo.maximum across dimensions = [0, 1] : (tensor<2x3xf32>, "
+      {{f},
+       [](X x) { return reduce(x[0], Op::maximum, {0, 1}); },
+       "stablehlo.reduce(%arg0 init: %0) applies stablehlo.maximum across dimensions = [0, 1] : "
+       "(tensor<2x3xf32>, "
        "tensor<f32>) -> tensor<f32>"},
-      {{f}, [](X x) { return iota(x[0].graph(), {DType::i64, {2, 3}}, 1); },
+      {{f},
+       [](X x) { return iota(x[0].graph(), {DType::i64, {2, 3}}, 1); },
        "stablehlo.iota dim = 1 : tensor<2x3xi64>"},
   };
   for (const Case& one : cases) CHECK(statement(one.types, one.f) == one.text);
@@ -92,12 +125,15 @@ TEST_CASE("each_op_prints_in_stablehlos_pretty_form") {
 TEST_CASE("each_elementwise_op_prints_under_its_own_name") {
   for (int n = 0; n < kOpCount; ++n) {
     const OpDef& def = definition(static_cast<Op>(n));
-    if (!def.traits.elementwise || def.op == Op::compare || def.op == Op::select || def.op == Op::convert) continue;
+    if (!def.traits.elementwise || def.op == Op::compare || def.op == Op::select ||
+        def.op == Op::convert)
+      continue;
     for (const DType dtype : {DType::f32, DType::i32}) {
       const Type type{dtype, {2}};
       std::string text;
       try {
-        text = statement(std::vector(static_cast<std::size_t>(def.arity), type), [&](const auto& x) { return make(def.op, x); });
+        text = statement(std::vector(static_cast<std::size_t>(def.arity), type),
+                         [&](const auto& x) { return make(def.op, x); });
       } catch (const Error&) {
         continue;
       }
@@ -108,7 +144,8 @@ TEST_CASE("each_elementwise_op_prints_under_its_own_name") {
 
 TEST_CASE("constants_print_the_shortest_digits_that_read_back_and_hex_where_there_are_none") {
   const auto constant = [](const Array& array) {
-    const std::string text = statement({Type{DType::f32, {}}}, [&](const auto& x) { return x[0].graph().constant(array); });
+    const std::string text = statement({Type{DType::f32, {}}},
+                                       [&](const auto& x) { return x[0].graph().constant(array); });
     return text.substr(std::string("stablehlo.constant ").size());
   };
   const float inf = std::numeric_limits<float>::infinity();
@@ -119,14 +156,18 @@ TEST_CASE("constants_print_the_shortest_digits_that_read_back_and_hex_where_ther
   CHECK(constant(Array::scalar(1.0F / 3)) == "dense<3.33333343e-01> : tensor<f32>");
   CHECK(constant(Array::scalar(1.0 / 3)) == "dense<3.3333333333333331e-01> : tensor<f64>");
   CHECK(constant(Array::scalar(inf)) == "dense<0x7F800000> : tensor<f32>");
-  CHECK(constant(Array::scalar(-static_cast<double>(inf))) == "dense<0xFFF0000000000000> : tensor<f64>");
+  CHECK(constant(Array::scalar(-static_cast<double>(inf))) ==
+        "dense<0xFFF0000000000000> : tensor<f64>");
   CHECK(constant(Array::scalar(std::numeric_limits<double>::denorm_min())) ==
         "dense<4.940656e-324> : tensor<f64>");
-  CHECK(constant(Array::scalar(std::numeric_limits<float>::denorm_min())) == "dense<1.401298e-45> : tensor<f32>");
-  CHECK(constant(Array::scalar(std::uint64_t{18446744073709551615U})) == "dense<18446744073709551615> : tensor<ui64>");
+  CHECK(constant(Array::scalar(std::numeric_limits<float>::denorm_min())) ==
+        "dense<1.401298e-45> : tensor<f32>");
+  CHECK(constant(Array::scalar(std::uint64_t{18446744073709551615U})) ==
+        "dense<18446744073709551615> : tensor<ui64>");
   CHECK(constant(Array::scalar(std::int8_t{-5})) == "dense<-5> : tensor<i8>");
   CHECK(constant(Array::scalar(true)) == "dense<true> : tensor<i1>");
-  CHECK(constant(Array::of<std::int32_t>({2, 2}, {1, 2, 3, 4})) == "dense<[[1, 2], [3, 4]]> : tensor<2x2xi32>");
+  CHECK(constant(Array::of<std::int32_t>({2, 2}, {1, 2, 3, 4})) ==
+        "dense<[[1, 2], [3, 4]]> : tensor<2x2xi32>");
   CHECK(constant(Array::of<std::int32_t>({2, 2}, {7, 7, 7, 7})) == "dense<7> : tensor<2x2xi32>");
   CHECK(constant(Array::of<float>({0, 3}, {})) == "dense<> : tensor<0x3xf32>");
   Array many(Type{DType::i16, {65}});
@@ -141,7 +182,8 @@ TEST_CASE("constants_print_the_shortest_digits_that_read_back_and_hex_where_ther
 TEST_CASE("every_finite_float_prints_as_digits_that_read_back") {
   for (const DType dtype : {DType::f32, DType::f64}) {
     const Array values = special_values(dtype);
-    const std::string text = statement({Type{DType::f32, {}}}, [&](const auto& x) { return x[0].graph().constant(values); });
+    const std::string text = statement(
+        {Type{DType::f32, {}}}, [&](const auto& x) { return x[0].graph().constant(values); });
     std::istringstream list(text.substr(text.find('[') + 1));
     for (std::int64_t i = 0; i < values.count(); ++i) {
       std::string element;
@@ -151,16 +193,17 @@ TEST_CASE("every_finite_float_prints_as_digits_that_read_back") {
         CHECK(element.starts_with("0x"));
         continue;
       }
-      const double read = dtype == DType::f32 ? std::strtof(element.c_str(), nullptr) : std::strtod(element.c_str(), nullptr);
+      const double read = dtype == DType::f32 ? std::strtof(element.c_str(), nullptr)
+                                              : std::strtod(element.c_str(), nullptr);
       if (read != value) CHECK(element == fmt::format("{}", value));
     }
   }
 }
 
 TEST_CASE("arguments_carry_names_and_aliases_and_results_carry_names") {
-  Function function = function_of({Type{DType::f32, {2}}, Type{DType::f32, {2}}}, [](const auto& x) {
-    return std::vector{add(x[0], x[1]), negate(x[0])};
-  });
+  Function function =
+      function_of({Type{DType::f32, {2}}, Type{DType::f32, {2}}},
+                  [](const auto& x) { return std::vector{add(x[0], x[1]), negate(x[0])}; });
   function.name = "step";
   function.arguments[0].name = "layer1.weight";
   function.arguments[0].alias = 1;
@@ -168,8 +211,10 @@ TEST_CASE("arguments_carry_names_and_aliases_and_results_carry_names") {
   function.result_names = {"loss", "layer1.weight"};
   CHECK(to_text(function) ==
         "module @step {\n"
-        "  func.func public @step(%arg0: tensor<2xf32> {kiln.name = \"layer1.weight\", tf.aliasing_output = 1 : i32}, "
-        "%arg1: tensor<2xf32>) -> (tensor<2xf32> {kiln.name = \"loss\"}, tensor<2xf32> {kiln.name = \"layer1.weight\"}) {\n"
+        "  func.func public @step(%arg0: tensor<2xf32> {kiln.name = \"layer1.weight\", "
+        "tf.aliasing_output = 1 : i32}, "
+        "%arg1: tensor<2xf32>) -> (tensor<2xf32> {kiln.name = \"loss\"}, tensor<2xf32> {kiln.name "
+        "= \"layer1.weight\"}) {\n"
         "    %0 = stablehlo.add %arg0, %arg1 : tensor<2xf32>\n"
         "    %1 = stablehlo.negate %arg0 : tensor<2xf32>\n"
         "    return %0, %1 : tensor<2xf32>, tensor<2xf32>\n"
@@ -189,54 +234,72 @@ TEST_CASE("locations_follow_each_statement_when_asked_for") {
 
 TEST_CASE("a_region_pairs_its_arguments_and_takes_no_name_that_it_sees") {
   const Type scalar{DType::f32, {}}, number{DType::i32, {}};
-  const Function function = function_of(
-      {scalar, number, Type{DType::f32, {7}}, Type{DType::i32, {7}}}, [&](const std::vector<Value>& x) {
-        Graph& graph = x[0].graph();
-        const Value best = graph.parameter(0, scalar), at = graph.parameter(1, number);
-        const Value e = graph.parameter(2, scalar), here = graph.parameter(3, number);
-        const Value better = compare(e, best, Direction::GT);
-        const Region region{{scalar, number, scalar, number}, {select(better, e, best), select(better, here, at)}};
-        const Value negated = negate(x[0]);
-        const Node* both = graph.make(Op::reduce, {x[2], x[3], negated, x[1]}, DimsAttrs{{0}}, std::nullopt, {region});
-        return std::vector{add({both, 0}, x[0]), Value{both, 1}};
-      });
-  CHECK_THAT(to_text(function),
-             ContainsSubstring(
-                 "    %0 = stablehlo.negate %arg0 : tensor<f32>\n"
-                 "    %1:2 = stablehlo.reduce(%arg2 init: %0), (%arg3 init: %arg1) across dimensions = [0] : "
-                 "(tensor<7xf32>, tensor<7xi32>, tensor<f32>, tensor<i32>) -> (tensor<f32>, tensor<i32>)\n"
-                 "     reducer(%arg4: tensor<f32>, %arg6: tensor<f32>) (%arg5: tensor<i32>, %arg7: tensor<i32>) {\n"
-                 "      %2 = stablehlo.compare GT, %arg6, %arg4, FLOAT : (tensor<f32>, tensor<f32>) -> tensor<i1>\n"
-                 "      %3 = stablehlo.select %2, %arg6, %arg4 : tensor<i1>, tensor<f32>\n"
-                 "      %4 = stablehlo.select %2, %arg7, %arg5 : tensor<i1>, tensor<i32>\n"
-                 "      stablehlo.return %3, %4 : tensor<f32>, tensor<i32>\n"
-                 "    }\n"
-                 "    %2 = stablehlo.add %1#0, %arg0 : tensor<f32>\n"
-                 "    return %2, %1#1 : tensor<f32>, tensor<i32>\n"));
+  const Function function =
+      function_of({scalar, number, Type{DType::f32, {7}}, Type{DType::i32, {7}}},
+                  [&](const std::vector<Value>& x) {
+                    Graph& graph = x[0].graph();
+                    const Value best = graph.parameter(0, scalar), at = graph.parameter(1, number);
+                    const Value e = graph.parameter(2, scalar), here = graph.parameter(3, number);
+                    const Value better = compare(e, best, Direction::GT);
+                    const Region region{{scalar, number, scalar, number},
+                                        {select(better, e, best), select(better, here, at)}};
+                    const Value negated = negate(x[0]);
+                    const Node* both = graph.make(Op::reduce, {x[2], x[3], negated, x[1]},
+                                                  DimsAttrs{{0}}, std::nullopt, {region});
+                    return std::vector{add({both, 0}, x[0]), Value{both, 1}};
+                  });
+  CHECK_THAT(
+      to_text(function),
+      ContainsSubstring(
+          "    %0 = stablehlo.negate %arg0 : tensor<f32>\n"
+          "    %1:2 = stablehlo.reduce(%arg2 init: %0), (%arg3 init: %arg1) across dimensions = "
+          "[0] : "
+          "(tensor<7xf32>, tensor<7xi32>, tensor<f32>, tensor<i32>) -> (tensor<f32>, tensor<i32>)\n"
+          "     reducer(%arg4: tensor<f32>, %arg6: tensor<f32>) (%arg5: tensor<i32>, %arg7: "
+          "tensor<i32>) {\n"
+          "      %2 = stablehlo.compare GT, %arg6, %arg4, FLOAT : (tensor<f32>, tensor<f32>) -> "
+          "tensor<i1>\n"
+          "      %3 = stablehlo.select %2, %arg6, %arg4 : tensor<i1>, tensor<f32>\n"
+          "      %4 = stablehlo.select %2, %arg7, %arg5 : tensor<i1>, tensor<i32>\n"
+          "      stablehlo.return %3, %4 : tensor<f32>, tensor<i32>\n"
+          "    }\n"
+          "    %2 = stablehlo.add %1#0, %arg0 : tensor<f32>\n"
+          "    return %2, %1#1 : tensor<f32>, tensor<i32>\n"));
 }
 
 TEST_CASE("composites_of_one_name_and_different_types_call_different_functions") {
-  const Function function = trace({Type{DType::f32, {2}}, Type{DType::f32, {3}}}, [](const auto& x) {
-    return std::vector{stop_gradient(x[0]), stop_gradient(x[1]), stop_gradient(x[0] * 2.0)};
-  });
+  const Function function =
+      trace({Type{DType::f32, {2}}, Type{DType::f32, {3}}}, [](const auto& x) {
+        return std::vector{stop_gradient(x[0]), stop_gradient(x[1]), stop_gradient(x[0] * 2.0)};
+      });
   const std::string text = to_text(function);
-  CHECK_THAT(text, ContainsSubstring("stablehlo.composite \"kiln.stop_gradient\" %arg0 {decomposition = "
-                                     "@kiln_stop_gradient.impl} : (tensor<2xf32>) -> tensor<2xf32>"));
-  CHECK_THAT(text, ContainsSubstring("func.func private @kiln_stop_gradient.impl(%arg0: tensor<2xf32>) -> (tensor<2xf32>)"));
+  CHECK_THAT(text,
+             ContainsSubstring("stablehlo.composite \"kiln.stop_gradient\" %arg0 {decomposition = "
+                               "@kiln_stop_gradient.impl} : (tensor<2xf32>) -> tensor<2xf32>"));
+  CHECK_THAT(
+      text,
+      ContainsSubstring(
+          "func.func private @kiln_stop_gradient.impl(%arg0: tensor<2xf32>) -> (tensor<2xf32>)"));
   CHECK_THAT(text, ContainsSubstring("%arg1 {decomposition = @kiln_stop_gradient.impl_1}"));
-  CHECK_THAT(text, ContainsSubstring("func.func private @kiln_stop_gradient.impl_1(%arg0: tensor<3xf32>) -> (tensor<3xf32>)"));
+  CHECK_THAT(
+      text,
+      ContainsSubstring(
+          "func.func private @kiln_stop_gradient.impl_1(%arg0: tensor<3xf32>) -> (tensor<3xf32>)"));
   CHECK_THAT(text, !ContainsSubstring("impl_2"));
 }
 
 TEST_CASE("a_fused_kernel_is_a_called_private_function") {
-  Function function = trace({Type{DType::f32, {2, 3}}}, [](const auto& x) { return std::vector{tanh(x[0]) * 2.0}; });
+  Function function = trace({Type{DType::f32, {2, 3}}},
+                            [](const auto& x) { return std::vector{tanh(x[0]) * 2.0}; });
   run_passes(function);
-  CHECK_THAT(to_text(function),
-             ContainsSubstring("    %0 = call @map_0(%arg0) : (tensor<2x3xf32>) -> tensor<2x3xf32>\n"
-                               "    return %0 : tensor<2x3xf32>\n"
-                               "  }\n"
-                               "  func.func private @map_0(%arg0: tensor<2x3xf32>) -> (tensor<2x3xf32>) attributes "
-                               "{kiln.kernel = \"map\"} {\n"));
+  CHECK_THAT(
+      to_text(function),
+      ContainsSubstring(
+          "    %0 = call @map_0(%arg0) : (tensor<2x3xf32>) -> tensor<2x3xf32>\n"
+          "    return %0 : tensor<2x3xf32>\n"
+          "  }\n"
+          "  func.func private @map_0(%arg0: tensor<2x3xf32>) -> (tensor<2x3xf32>) attributes "
+          "{kiln.kernel = \"map\"} {\n"));
 }
 
 TEST_CASE("every_name_in_a_printed_graph_is_defined_once_before_its_use") {
@@ -249,7 +312,8 @@ TEST_CASE("every_name_in_a_printed_graph_is_defined_once_before_its_use") {
       std::istringstream lines(to_text(function));
       std::vector<std::set<std::string>> scopes{{}};
       const auto known = [&](const std::string& name) {
-        return std::any_of(scopes.begin(), scopes.end(), [&](const auto& scope) { return scope.contains(name); });
+        return std::any_of(scopes.begin(), scopes.end(),
+                           [&](const auto& scope) { return scope.contains(name); });
       };
       std::string line, wrong;
       while (std::getline(lines, line)) {
@@ -257,11 +321,13 @@ TEST_CASE("every_name_in_a_printed_graph_is_defined_once_before_its_use") {
           if (known(name)) wrong += "redefined: " + line + "\n";
           scopes.back().insert(name);
         };
-        const bool opens = line.find("func.func") != std::string::npos || line.find("reducer(") != std::string::npos;
+        const bool opens = line.find("func.func") != std::string::npos ||
+                           line.find("reducer(") != std::string::npos;
         if (line.find("func.func") != std::string::npos) scopes = {{}};
         if (opens) {
           scopes.emplace_back();
-          for (std::sregex_iterator it(line.begin(), line.end(), argument), end; it != end; ++it) define((*it)[1]);
+          for (std::sregex_iterator it(line.begin(), line.end(), argument), end; it != end; ++it)
+            define((*it)[1]);
           continue;
         }
         if (line.ends_with("}") && line.find_first_not_of(' ') == line.size() - 1) {
@@ -301,8 +367,9 @@ TEST_CASE("graphviz_draws_the_graph") {
 
 TEST_CASE("a_summary_names_op_and_type") {
   Graph graph;
-  CHECK(summary(*add(graph.parameter(0, {DType::f32, {64, 10}}), graph.parameter(1, {DType::f32, {64, 10}})).node) ==
-        "add f32[64, 10]");
+  CHECK(summary(*add(graph.parameter(0, {DType::f32, {64, 10}}),
+                     graph.parameter(1, {DType::f32, {64, 10}}))
+                     .node) == "add f32[64, 10]");
 }
 
 }  // namespace kiln
