@@ -38,11 +38,23 @@ llvm::Value* emit_let(llvm::IRBuilderBase& builder, const Target& target, const 
                       loop::VType result, loop::VType operand,
                       std::span<llvm::Value* const> arguments, llvm::Value* index);
 
-/// Lanes < active of a vector, `stride` elements apart, from pointer on; the other lanes are zero.
+/// Where the lanes of a load or a store lie: `stride` elements apart from a pointer on, each moved
+/// by its `offsets` (a vector of i64 elements, or null); those not active, or not in the `mask` (i1
+/// of as many lanes, or null), are not touched: what has to go somewhere goes to `nowhere`, 8 bytes
+/// that are zero before a load.
+struct LaneAddresses {
+  std::int64_t stride = 1;
+  int active = 1;
+  llvm::Value* offsets = nullptr;
+  llvm::Value* mask = nullptr;
+  llvm::Value* nowhere = nullptr;
+};
+/// The lanes of a vector; those not touched are zero.
 llvm::Value* emit_load(llvm::IRBuilderBase& builder, const Target& target, loop::VType type,
-                       llvm::Value* pointer, std::int64_t stride, int active);
+                       llvm::Value* pointer, const LaneAddresses& lanes);
+/// Lanes stored to one place are so in their order.
 void emit_store(llvm::IRBuilderBase& builder, const Target& target, loop::VType type,
-                llvm::Value* value, llvm::Value* pointer, std::int64_t stride, int active);
+                llvm::Value* value, llvm::Value* pointer, const LaneAddresses& lanes);
 void emit_transpose(llvm::IRBuilderBase& builder, const Target& target, DType dtype,
                     const loop::TransposeTile& tile, llvm::Value* source, llvm::Value* destination);
 

@@ -4,6 +4,7 @@
 
 #include <map>
 #include <optional>
+#include <tuple>
 
 #include <fmt/format.h>
 
@@ -123,23 +124,57 @@ class KernelEmitter {
   }
 
   /// The address of an element: what varies is added where it varies, the constant stays an offset
-  /// that every instruction has room for.
-  llvm::Value* address(int buffer, const Affine& unresolved) {
+  /// that every instruction has room for. `inside`: known to lie in the buffer.
+  llvm::Value* address(int buffer, const Affine& unresolved, bool inside = true) {
+    const auto flags = inside ? llvm::GEPNoWrapFlags::inBounds() : llvm::GEPNoWrapFlags::none();
     const std::int64_t size = size_of(kernel_.buffers[static_cast<std::size_t>(buffer)].dtype);
     const Affine offset = resolve(unresolved) * size;
     llvm::Value* pointer = pointers_[static_cast<std::size_t>(buffer)];
     if (!offset.terms.empty()) {
-      llvm::Value*& moved = moved_[{buffer, offset.terms}];
+      llvm::Value*& moved = moved_[{buffer, inside, offset.terms}];
       if (!moved) {
         llvm::Value* bytes = sum(offset.terms);
         moved = emit_at(offset.terms.back().first,
-                        [&] { return b_.CreateInBoundsGEP(b_.getInt8Ty(), pointer, bytes); });
+                        [&] { return b_.CreateGEP(b_.getInt8Ty(), pointer, bytes, "", flags); });
       }
       pointer = moved;
     }
     return offset.constant == 0
                ? pointer
-               : b_.CreateInBoundsGEP(b_.getInt8Ty(), pointer, number(offset.constant));
+               : b_.CreateGEP(b_.getInt8Ty(), pointer, number(offset.constant), "", flags);
+  }
+
+  /// Where the lanes of a load or store lie: a pointer, and what the lanes add to it.
+  template <class Access>
+  std::pair<llvm::Value*, LaneAddresses> lane_addresses(const Access& access, bool load) {
+    LaneAddresses lanes{access.stride, access.active};
+    const bool inside = !access.offset && !access.mask;
+    llvm::Value* pointer = address(access.buffer, access.index, inside);
+    if (access.mask) {
+      lanes.mask = value(*access.mask);
+      lanes.nowhere = nowhere(load);
+    }
+    if (access.offset && vtype(*access.offset).lanes == 1) {
+      const std::int64_t size =
+          size_of(kernel_.buffers[static_cast<std::size_t>(access.buffer)].dtype);
+      pointer = b_.CreateGEP(b_.getInt8Ty(), pointer,
+                             b_.CreateMul(value(*access.offset), number(size)));
+    } else if (access.offset) {
+      lanes.offsets = value(*access.offset);
+    }
+    return {pointer, lanes};
+  }
+
+  /// Memory for what is not to be touched: zero where loads go, anything where stores do.
+  llvm::Value* nowhere(bool load) {
+    llvm::Value*& slot = load ? load_nowhere_ : store_nowhere_;
+    if (slot) return slot;
+    const llvm::IRBuilderBase::InsertPointGuard guard(b_);
+    llvm::BasicBlock& entry = function_.getEntryBlock();
+    b_.SetInsertPoint(&entry, entry.getFirstInsertionPt());
+    llvm::AllocaInst* memory = b_.CreateAlloca(b_.getInt64Ty(), nullptr, "nowhere");
+    if (load) b_.CreateStore(b_.getInt64(0), memory);
+    return slot = memory;
   }
 
   // ---- Statements ----
@@ -159,13 +194,13 @@ class KernelEmitter {
   }
 
   void emit(const Load& load) {
-    value(load.result) = emit_load(b_, target_, vtype(load.result),
-                                   address(load.buffer, load.index), load.stride, load.active);
+    const auto [pointer, lanes] = lane_addresses(load, true);
+    value(load.result) = emit_load(b_, target_, vtype(load.result), pointer, lanes);
   }
 
   void emit(const Store& store) {
-    emit_store(b_, target_, vtype(store.value), value(store.value),
-               address(store.buffer, store.index), store.stride, store.active);
+    const auto [pointer, lanes] = lane_addresses(store, false);
+    emit_store(b_, target_, vtype(store.value), value(store.value), pointer, lanes);
   }
 
   void emit(const TransposeTile& tile) {
@@ -299,7 +334,8 @@ class KernelEmitter {
   std::vector<Place> places_;
   std::vector<std::optional<Affine>> aliases_;
   std::map<Terms, llvm::Value*> sums_;
-  std::map<std::pair<int, Terms>, llvm::Value*> moved_;
+  std::map<std::tuple<int, bool, Terms>, llvm::Value*> moved_;
+  llvm::Value *load_nowhere_ = nullptr, *store_nowhere_ = nullptr;
 };
 
 }  // namespace

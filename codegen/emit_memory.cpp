@@ -1,5 +1,7 @@
 // Loads, stores and the transposed tile. An inactive lane's address is never touched: AVX-512 masks
-// it, elsewhere the active lanes are moved in pieces of 8, 4, 2 and 1. Alignment is the element's.
+// it, elsewhere the active lanes are moved in pieces of 8, 4, 2 and 1. Where data decide which lanes
+// are touched, neighbours go by a masked load or store (scalar code in LLVM where the processor has
+// none), single elements to a place of no meaning instead. Alignment is the element's.
 
 #include <bit>
 #include <numeric>
@@ -28,6 +30,41 @@ class Memory {
         target_(target),
         stored_({is_bool(type.dtype) ? DType::ui8 : type.dtype, type.lanes}),
         align_(static_cast<std::uint64_t>(size_of(type.dtype))) {}
+
+  llvm::Value* load(llvm::Value* pointer, const LaneAddresses& at) {
+    if (at.offsets == nullptr && at.mask == nullptr) return load(pointer, at.stride, at.active);
+    if (stored_.lanes == 1)
+      return b_.CreateAlignedLoad(type(1), element_address(pointer, at, 0), align_);
+    if (at.offsets == nullptr && at.stride == 1)
+      return b_.CreateMaskedLoad(type(stored_.lanes), pointer, align_, active_mask(at), zeros());
+    if (at.offsets == nullptr && at.stride == 0) {
+      llvm::Value* touched = active_mask(at);
+      llvm::Value* place = b_.CreateSelect(b_.CreateOrReduce(touched), pointer, at.nowhere);
+      llvm::Value* element = b_.CreateAlignedLoad(type(1), place, align_);
+      return b_.CreateSelect(
+          touched, b_.CreateVectorSplat(static_cast<unsigned>(stored_.lanes), element), zeros());
+    }
+    llvm::Value* gathered = zeros();
+    for (int lane = 0; lane < at.active; ++lane)
+      gathered = b_.CreateInsertElement(
+          gathered, b_.CreateAlignedLoad(type(1), element_address(pointer, at, lane), align_),
+          static_cast<std::uint64_t>(lane));
+    return gathered;
+  }
+
+  void store(llvm::Value* value, llvm::Value* pointer, const LaneAddresses& at) {
+    if (at.offsets == nullptr && at.mask == nullptr) {
+      store(value, pointer, at.stride, at.active);
+    } else if (stored_.lanes == 1) {
+      b_.CreateAlignedStore(value, element_address(pointer, at, 0), align_);
+    } else if (at.offsets == nullptr && at.stride == 1) {
+      b_.CreateMaskedStore(value, pointer, align_, active_mask(at));
+    } else {
+      for (int lane = 0; lane < at.active; ++lane)
+        b_.CreateAlignedStore(b_.CreateExtractElement(value, static_cast<std::uint64_t>(lane)),
+                              element_address(pointer, at, lane), align_);
+    }
+  }
 
   llvm::Value* load(llvm::Value* pointer, std::int64_t stride, int active) {
     const int lanes = stored_.lanes;
@@ -91,6 +128,31 @@ class Memory {
 
  private:
   bool masks() const { return target_.vector_bytes == 64; }
+
+  /// Where one lane's element lies; `nowhere` if it is not to be touched.
+  llvm::Value* element_address(llvm::Value* pointer, const LaneAddresses& lanes, int lane) {
+    const auto size = static_cast<std::uint64_t>(size_of(stored_.dtype));
+    const auto of_lane = [&](llvm::Value* all) {
+      return all->getType()->isVectorTy()
+                 ? b_.CreateExtractElement(all, static_cast<std::uint64_t>(lane))
+                 : all;
+    };
+    // Not "in bounds": what is not touched may lie anywhere.
+    if (const std::int64_t step = lanes.stride * lane; step != 0)
+      pointer = b_.CreateGEP(b_.getInt8Ty(), pointer,
+                             b_.getInt64(static_cast<std::uint64_t>(step) * size));
+    if (lanes.offsets != nullptr)
+      pointer = b_.CreateGEP(b_.getInt8Ty(), pointer,
+                             b_.CreateMul(of_lane(lanes.offsets), b_.getInt64(size)));
+    if (lanes.mask != nullptr)
+      pointer = b_.CreateSelect(of_lane(lanes.mask), pointer, lanes.nowhere);
+    return pointer;
+  }
+
+  llvm::Value* active_mask(const LaneAddresses& lanes) {
+    return lanes.active == stored_.lanes ? lanes.mask
+                                         : b_.CreateAnd(lanes.mask, mask(lanes.active));
+  }
 
   llvm::Value* mask(int active) {
     std::vector<llvm::Constant*> bits;
@@ -192,17 +254,17 @@ std::vector<llvm::Value*> transposed(llvm::IRBuilderBase& b,
 }  // namespace
 
 llvm::Value* emit_load(llvm::IRBuilderBase& builder, const Target& target, VType type,
-                       llvm::Value* pointer, std::int64_t stride, int active) {
-  llvm::Value* value = Memory(builder, target, type).load(pointer, stride, active);
+                       llvm::Value* pointer, const LaneAddresses& lanes) {
+  llvm::Value* value = Memory(builder, target, type).load(pointer, lanes);
   if (!is_bool(type.dtype)) return value;
   return builder.CreateICmpNE(value, llvm::Constant::getNullValue(value->getType()));
 }
 
 void emit_store(llvm::IRBuilderBase& builder, const Target& target, VType type, llvm::Value* value,
-                llvm::Value* pointer, std::int64_t stride, int active) {
+                llvm::Value* pointer, const LaneAddresses& lanes) {
   if (is_bool(type.dtype))
     value = builder.CreateZExt(value, llvm_type(builder.getContext(), {DType::ui8, type.lanes}));
-  Memory(builder, target, type).store(value, pointer, stride, active);
+  Memory(builder, target, type).store(value, pointer, lanes);
 }
 
 void emit_transpose(llvm::IRBuilderBase& builder, const Target& target, DType dtype,

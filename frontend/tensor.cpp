@@ -302,12 +302,12 @@ Tensor expand(const Tensor& x, Ints dims, Where w) {
   return Tensor(stretched(x.value(), dims, w));
 }
 
-Tensor sum(const Tensor& x, Ints axes, bool keepdim, Where w) {
+Tensor sum(const Tensor& x, const Ints& axes, bool keepdim, Where w) {
   if (is_bool(used(x, "sum", w).type().dtype))
     return sum(to(x, DType::i64, w), axes, keepdim, w);  // a count
   return reduction(Op::add, "sum", x, axes, keepdim, w);
 }
-Tensor mean(const Tensor& x, Ints axes, bool keepdim, Where w) {
+Tensor mean(const Tensor& x, const Ints& axes, bool keepdim, Where w) {
   if (!is_float(used(x, "mean", w).type().dtype))
     throw Error(w, fmt::format("mean: expected a float tensor, found {}", described(x.value())));
   std::int64_t count = 1;
@@ -315,10 +315,10 @@ Tensor mean(const Tensor& x, Ints axes, bool keepdim, Where w) {
     count *= x.shape()[static_cast<std::size_t>(axis)];
   return div(sum(x, axes, keepdim, w), static_cast<double>(count), w);
 }
-Tensor amax(const Tensor& x, Ints axes, bool keepdim, Where w) {
+Tensor amax(const Tensor& x, const Ints& axes, bool keepdim, Where w) {
   return reduction(Op::maximum, "amax", x, axes, keepdim, w);
 }
-Tensor amin(const Tensor& x, Ints axes, bool keepdim, Where w) {
+Tensor amin(const Tensor& x, const Ints& axes, bool keepdim, Where w) {
   return reduction(Op::minimum, "amin", x, axes, keepdim, w);
 }
 

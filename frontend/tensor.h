@@ -119,11 +119,15 @@ Tensor squeeze(const Tensor& x, int axis, Where where = Where::current());
 Tensor expand(const Tensor& x, Ints dims, Where where = Where::current());
 
 // Reductions over `axes` (all where empty). The sum of booleans is their count, in i64.
-Tensor sum(const Tensor& x, Ints axes = {}, bool keepdim = false, Where where = Where::current());
-Tensor mean(const Tensor& x, Ints axes = {}, bool keepdim = false, Where where = Where::current());
+Tensor sum(const Tensor& x, const Ints& axes = {}, bool keepdim = false,
+           Where where = Where::current());
+Tensor mean(const Tensor& x, const Ints& axes = {}, bool keepdim = false,
+            Where where = Where::current());
 /// NaN wins; tied maxima share the gradient equally.
-Tensor amax(const Tensor& x, Ints axes = {}, bool keepdim = false, Where where = Where::current());
-Tensor amin(const Tensor& x, Ints axes = {}, bool keepdim = false, Where where = Where::current());
+Tensor amax(const Tensor& x, const Ints& axes = {}, bool keepdim = false,
+            Where where = Where::current());
+Tensor amin(const Tensor& x, const Ints& axes = {}, bool keepdim = false,
+            Where where = Where::current());
 /// Index of the first maximum along an axis, i64; NaN counts as largest.
 Tensor argmax(const Tensor& x, int axis, Where where = Where::current());
 Tensor softmax(const Tensor& x, int axis, Where where = Where::current());

@@ -5,8 +5,9 @@
 // So common subexpressions never exist, and a node's id orders the graph: operands have smaller
 // ids.
 //
-// Regions (the body of a reduce, of a fused kernel) are closed: they see their parameters and
-// nothing else. A parameter is identified by its number and type alone, so equal regions are the
+// Regions (the body of a reduce, of a loop, of a fused kernel) are closed: they see their
+// parameters and nothing else. What a while or a case needs from outside are operands of it: a
+// while's carried values (those it does not change included), a case's operands after the index. A parameter is identified by its number and type alone, so equal regions are the
 // very same nodes, whatever they were called.
 #pragma once
 
@@ -36,28 +37,38 @@ enum class Op : std::uint8_t {
   iota,
   // element-wise, one operand
   abs,
+  bitcast_convert,
+  cbrt,
   ceil,
   convert,
   cosine,
+  count_leading_zeros,
+  digamma,
   erf,
+  erf_inv,
+  erfc,
   exponential,
   exponential_minus_one,
   floor,
   is_finite,
+  lgamma,
   log,
   log_plus_one,
   logistic,
   negate,
   not_,
+  popcnt,
   round_nearest_even,
   rsqrt,
   sign,
   sine,
   sqrt,
+  tan,
   tanh,
   // element-wise, several operands
   add,
   and_,
+  atan2,
   compare,
   divide,
   maximum,
@@ -67,15 +78,35 @@ enum class Op : std::uint8_t {
   power,
   remainder,
   select,
+  shift_left,
+  shift_right_arithmetic,
+  shift_right_logical,
   subtract,
   xor_,
   // movement
   broadcast_in_dim,
   reshape,
   transpose,
+  // indexing: each result element is read from a computed place
+  concatenate,
+  dynamic_slice,
+  dynamic_update_slice,
+  gather,
+  pad,
+  reverse,
+  slice,
   // contraction and reduction
   dot_general,
   reduce,
+  // the same over windows
+  convolution,
+  reduce_window,
+  // element after element
+  scatter,
+  sort,
+  // control flow
+  case_,
+  while_,
   // calls of closed regions
   call,
   composite,
@@ -118,7 +149,8 @@ struct ConstantAttrs {
   Array value;
   auto fields() const { return std::tie(value); }
 };
-struct IotaAttrs {
+/// iota: the axis it counts along. concatenate: the axis along which operands follow each other.
+struct AxisAttrs {
   std::int64_t dim = 0;
   auto fields() const { return std::tie(dim); }
 };
@@ -127,7 +159,8 @@ struct CompareAttrs {
   auto fields() const { return std::tie(direction); }
 };
 /// broadcast_in_dim: dims[i] is the result axis of operand axis i. transpose: result axis i is
-/// operand axis dims[i]. reduce: the axes reduced.
+/// operand axis dims[i]. reduce: the axes reduced. reverse: the axes turned round. dynamic_slice:
+/// the extents of the slice.
 struct DimsAttrs {
   Ints dims;
   auto fields() const { return std::tie(dims); }
@@ -136,14 +169,79 @@ struct DotAttrs {
   Ints lhs_batch, rhs_batch, lhs_contracting, rhs_contracting;
   auto fields() const { return std::tie(lhs_batch, rhs_batch, lhs_contracting, rhs_contracting); }
 };
+struct SliceAttrs {
+  Ints start, limit, strides;
+  auto fields() const { return std::tie(start, limit, strides); }
+};
+/// Elements before, after and between those of each axis; low and high may be negative.
+struct PadAttrs {
+  Ints low, high, interior;
+  auto fields() const { return std::tie(low, high, interior); }
+};
+/// StableHLO's gather; its attributes' names.
+struct GatherAttrs {
+  Ints offset_dims, collapsed_slice_dims, operand_batching_dims, start_indices_batching_dims,
+      start_index_map;
+  std::int64_t index_vector_dim = 0;
+  Ints slice_sizes;
+  bool indices_are_sorted = false;
+  auto fields() const {
+    return std::tie(offset_dims, collapsed_slice_dims, operand_batching_dims,
+                    start_indices_batching_dims, start_index_map, index_vector_dim, slice_sizes,
+                    indices_are_sorted);
+  }
+};
+/// StableHLO's scatter. Operands: n inputs, the indices, n updates.
+struct ScatterAttrs {
+  Ints update_window_dims, inserted_window_dims, input_batching_dims,
+      scatter_indices_batching_dims, scatter_dims_to_operand_dims;
+  std::int64_t index_vector_dim = 0;
+  bool indices_are_sorted = false, unique_indices = false;
+  auto fields() const {
+    return std::tie(update_window_dims, inserted_window_dims, input_batching_dims,
+                    scatter_indices_batching_dims, scatter_dims_to_operand_dims, index_vector_dim,
+                    indices_are_sorted, unique_indices);
+  }
+};
+/// Of every axis of a reduce_window's inputs. Operands: n inputs, then n initial values.
+struct WindowAttrs {
+  Ints extents, strides, base_dilations, window_dilations, low, high;
+  auto fields() const {
+    return std::tie(extents, strides, base_dilations, window_dilations, low, high);
+  }
+};
+/// StableHLO's convolution: which axis is what, then one entry per spatial axis, in the order in
+/// which the *_spatial lists name them.
+struct ConvolutionAttrs {
+  std::int64_t input_batch = 0, input_feature = 0;
+  Ints input_spatial;
+  std::int64_t kernel_input_feature = 0, kernel_output_feature = 0;
+  Ints kernel_spatial;
+  std::int64_t output_batch = 0, output_feature = 0;
+  Ints output_spatial;
+  Ints strides, low, high, lhs_dilation, rhs_dilation, reversed;  // reversed: 0 or 1
+  std::int64_t feature_group_count = 1, batch_group_count = 1;
+  auto fields() const {
+    return std::tie(input_batch, input_feature, input_spatial, kernel_input_feature,
+                    kernel_output_feature, kernel_spatial, output_batch, output_feature,
+                    output_spatial, strides, low, high, lhs_dilation, rhs_dilation, reversed,
+                    feature_group_count, batch_group_count);
+  }
+};
+struct SortAttrs {
+  std::int64_t dim = 0;      // counted from the front: readers of text turn a negative one round
+  bool is_stable = false;  // kiln's sort always is
+  auto fields() const { return std::tie(dim, is_stable); }
+};
 /// call: a fused kernel (`kind` is its class). composite: "kiln.stop_gradient" and the like.
 struct CallAttrs {
   std::string name;
   std::string kind;
   auto fields() const { return std::tie(name, kind); }
 };
-using Attrs = std::variant<NoAttrs, ParameterAttrs, ConstantAttrs, IotaAttrs, CompareAttrs,
-                           DimsAttrs, DotAttrs, CallAttrs>;
+using Attrs = std::variant<NoAttrs, ParameterAttrs, ConstantAttrs, AxisAttrs, CompareAttrs,
+                           DimsAttrs, SliceAttrs, PadAttrs, GatherAttrs, ScatterAttrs, DotAttrs,
+                           WindowAttrs, ConvolutionAttrs, SortAttrs, CallAttrs>;
 
 class Node {
  public:

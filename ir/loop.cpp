@@ -422,24 +422,29 @@ Reg Builder::splat(Reg value, int lanes) {
       {type(value).dtype, lanes});
 }
 
-Reg Builder::load(int buffer, Affine index, int lanes, std::int64_t stride, int active) {
+Reg Builder::load(int buffer, Affine index, int lanes, std::int64_t stride, int active,
+                  std::optional<Reg> offset, std::optional<Reg> mask) {
   internal_check(buffer >= 0 && static_cast<std::size_t>(buffer) < kernel_.buffers.size(),
                  "a load's buffer exists");
   internal_check(active >= 1, "a load has active lanes");
+  if (mask) mask = splat(*mask, lanes);
   const Reg result = fresh({kernel_.buffers[static_cast<std::size_t>(buffer)].dtype, lanes});
-  block_->push_back({Load{result, buffer, std::move(index), stride, std::min(active, lanes)}});
+  block_->push_back(
+      {Load{result, buffer, std::move(index), stride, std::min(active, lanes), offset, mask}});
   return result;
 }
 
-void Builder::store(int buffer, Affine index, Reg value, std::int64_t stride, int active) {
+void Builder::store(int buffer, Affine index, Reg value, std::int64_t stride, int active,
+                    std::optional<Reg> offset, std::optional<Reg> mask) {
   internal_check(buffer >= 0 && static_cast<std::size_t>(buffer) < kernel_.buffers.size(),
                  "a store's buffer exists");
   internal_check(kernel_.buffers[static_cast<std::size_t>(buffer)].dtype == type(value).dtype,
                  fmt::format("a store of {} into a buffer of {}", type(value).str(),
                              name_of(kernel_.buffers[static_cast<std::size_t>(buffer)].dtype)));
   internal_check(active >= 1, "a store has active lanes");
-  block_->push_back(
-      {Store{buffer, std::move(index), value, stride, std::min(active, type(value).lanes)}});
+  if (mask) mask = splat(*mask, type(value).lanes);
+  block_->push_back({Store{buffer, std::move(index), value, stride,
+                           std::min(active, type(value).lanes), offset, mask}});
 }
 
 void Builder::transpose_tile(TransposeTile tile) { block_->push_back({std::move(tile)}); }
@@ -478,6 +483,46 @@ std::vector<Reg> Builder::finish(If branch, const std::vector<Reg>& otherwise,
   }
   block_->push_back({std::move(branch)});
   return results;
+}
+
+Index::Index(Val value)
+    : builder_(&value.builder()), lanes_(value.type().lanes), data_(value) {}
+
+Val Index::value() const {
+  if (data_ && affine_ == Affine(0) && stride_ == 0) return *data_;
+  Val sum{*builder_, builder_->index(affine_, 1)};
+  if (stride_ != 0)
+    sum = sum + Val{*builder_, builder_->index(Affine(0), lanes_)} *
+                    Val{*builder_, builder_->constant_bits({DType::i64, 1},
+                                                           static_cast<std::uint64_t>(stride_))};
+  return data_ ? sum + *data_ : sum;
+}
+
+Index Index::operator+(const Index& other) const {
+  Index sum = *this;
+  sum.affine_ = affine_ + other.affine_;
+  sum.stride_ = stride_ + other.stride_;
+  sum.lanes_ = std::max(lanes_, other.lanes_);
+  if (other.data_) sum.data_ = data_ ? *data_ + *other.data_ : *other.data_;
+  return sum;
+}
+
+Index Index::operator+(std::int64_t offset) const {
+  Index sum = *this;
+  sum.affine_ = affine_ + Affine(offset);
+  return sum;
+}
+
+Index Index::operator*(std::int64_t factor) const {
+  Index product = *this;
+  product.affine_ = affine_ * factor;
+  product.stride_ = stride_ * factor;
+  if (factor == 0)
+    product.data_.reset();
+  else if (data_ && factor != 1)
+    product.data_ = *data_ * Val{*builder_, builder_->constant_bits(
+                                                {DType::i64, 1}, static_cast<std::uint64_t>(factor))};
+  return product;
 }
 
 }  // namespace kiln::loop

@@ -24,7 +24,9 @@
 // by zero, say) its users exclude with a select.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -127,22 +129,27 @@ struct Let {
 
 /// %result = load buffer[index + lane · stride] for lanes < active; other lanes are zero and their
 /// addresses are not touched. stride 1 is a vector load, 0 loads one element into every lane (with
-/// lanes == 1 a scalar load), any other gathers.
+/// lanes == 1 a scalar load), any other gathers. `offset`, an i64 of one lane or of the result's
+/// lanes, is added to each lane's index; lanes where `mask` (i1, of the result's lanes) is false are
+/// as those not active. What can be reached under an offset or a mask, its maker sees to.
 struct Load {
   Reg result;
   int buffer;
   Affine index;
   std::int64_t stride = 1;
   int active = kLanes;
+  std::optional<Reg> offset = {}, mask = {};
 };
 
-/// buffer[index + lane · stride] = value for lanes < active.
+/// buffer[index + lane · stride] = value for lanes < active; offset and mask as in a load. Lanes
+/// that store to one place do so in their order.
 struct Store {
   int buffer;
   Affine index;
   Reg value;
   std::int64_t stride = 1;
   int active = kLanes;
+  std::optional<Reg> offset = {}, mask = {};
 };
 
 /// variable = (affine / divisor) mod modulus (modulus 0: no mod); all values are >= 0.
@@ -253,8 +260,11 @@ class Builder {
   Reg convert(Reg value, DType dtype);
   Reg bitcast(Reg value, DType dtype);
   Reg splat(Reg value, int lanes);  // the value itself when it has them already
-  Reg load(int buffer, Affine index, int lanes, std::int64_t stride = 1, int active = kLanes);
-  void store(int buffer, Affine index, Reg value, std::int64_t stride = 1, int active = kLanes);
+  /// `offset` and `mask` as Load has them; a mask of one lane holds for all.
+  Reg load(int buffer, Affine index, int lanes, std::int64_t stride = 1, int active = kLanes,
+           std::optional<Reg> offset = {}, std::optional<Reg> mask = {});
+  void store(int buffer, Affine index, Reg value, std::int64_t stride = 1, int active = kLanes,
+             std::optional<Reg> offset = {}, std::optional<Reg> mask = {});
   void transpose_tile(TransposeTile tile);
   Var define(std::string name, Affine affine, std::int64_t divisor, std::int64_t modulus);
 
@@ -320,7 +330,8 @@ class Builder {
 /// be proved counts as wrong), loops step forward. Throws InternalError naming the statement.
 void verify(const Kernel& kernel);
 
-/// A register with operators, so that formulas read as formulas.
+/// A register with operators, so that formulas read as formulas. Where one operand has one lane and
+/// another has more, it stands in all of them.
 class Val {
  public:
   Val(Builder& builder, Reg reg) : builder_(&builder), reg_(reg) {}
@@ -330,7 +341,13 @@ class Val {
   /// A constant of this value's type.
   Val like(double value) const { return {*builder_, builder_->constant(type(), value)}; }
   Val op(Opcode opcode) const { return {*builder_, builder_->let(opcode, {reg_})}; }
-  Val op(Opcode opcode, Val b) const { return {*builder_, builder_->let(opcode, {reg_, b.reg_})}; }
+  Val op(Opcode opcode, Val b) const {
+    const int lanes = std::max(type().lanes, b.type().lanes);
+    return {*builder_,
+            builder_->let(opcode, {builder_->splat(reg_, lanes), builder_->splat(b.reg_, lanes)})};
+  }
+  /// The same value in this many lanes.
+  Val across(int lanes) const { return {*builder_, builder_->splat(reg_, lanes)}; }
   Val convert(DType dtype) const { return {*builder_, builder_->convert(reg_, dtype)}; }
   Val bitcast(DType dtype) const { return {*builder_, builder_->bitcast(reg_, dtype)}; }
 
@@ -360,11 +377,45 @@ inline Val operator>(Val a, Val b) { return a.op(Opcode::gt, b); }
 inline Val operator>=(Val a, Val b) { return a.op(Opcode::ge, b); }
 inline Val operator==(Val a, Val b) { return a.op(Opcode::eq, b); }
 inline Val operator!=(Val a, Val b) { return a.op(Opcode::ne, b); }
-inline Val fma(Val a, Val b, Val c) {
-  return {a.builder(), a.builder().let(Opcode::fma, {a.reg(), b.reg(), c.reg()})};
+inline Val of_three(Opcode opcode, Val a, Val b, Val c) {
+  const int lanes = std::max({a.type().lanes, b.type().lanes, c.type().lanes});
+  return {a.builder(), a.builder().let(opcode, {a.across(lanes).reg(), b.across(lanes).reg(),
+                                                c.across(lanes).reg()})};
 }
+inline Val fma(Val a, Val b, Val c) { return of_three(Opcode::fma, a, b, c); }
 inline Val select(Val condition, Val yes, Val no) {
-  return {yes.builder(), yes.builder().let(Opcode::select, {condition.reg(), yes.reg(), no.reg()})};
+  return of_three(Opcode::select, condition, yes, no);
 }
+
+/// A coordinate: affine in loop variables, moving by `stride` from lane to lane, plus what was
+/// computed of data (an i64 register). Sums and multiples of affine coordinates stay affine, so
+/// that they cost nothing and memory is walked with strides.
+class Index {
+ public:
+  Index(Builder& builder, Affine affine, std::int64_t stride, int lanes)
+      : builder_(&builder), affine_(std::move(affine)), stride_(stride), lanes_(lanes) {}
+  /// A coordinate that data decide: an i64.
+  explicit Index(Val value);
+
+  const Affine& affine() const { return affine_; }
+  std::int64_t stride() const { return stride_; }
+  /// What is not affine, as i64, of one lane or of `lanes`.
+  const std::optional<Val>& data() const { return data_; }
+  /// Nothing but a number.
+  bool is_constant() const { return affine_.is_constant() && stride_ == 0 && !data_; }
+  /// The whole coordinate in a register, i64: one lane where every lane has the same.
+  Val value() const;
+
+  Index operator+(const Index& other) const;
+  Index operator+(std::int64_t offset) const;
+  Index operator*(std::int64_t factor) const;
+
+ private:
+  Builder* builder_;
+  Affine affine_;
+  std::int64_t stride_ = 0;
+  int lanes_ = 1;
+  std::optional<Val> data_;
+};
 
 }  // namespace kiln::loop

@@ -124,15 +124,18 @@ class Printer {
     return kernel_.registers.at(static_cast<std::size_t>(reg)).str();
   }
 
-  std::string access(int buffer, const Affine& index) const {
-    return fmt::format("%{}[{}]", buffer, affine(index));
+  std::string access(int buffer, const Affine& index, const std::optional<Reg>& offset = {}) const {
+    return fmt::format("%{}[{}{}]", buffer, affine(index),
+                       offset ? " + " + register_name(*offset) : std::string());
   }
 
-  std::string lanes(std::int64_t stride, int active, Reg reg) const {
+  std::string lanes(std::int64_t stride, int active, Reg reg,
+                    const std::optional<Reg>& mask) const {
     std::string text;
     if (stride != 1) text += fmt::format(" stride {}", stride);
     if (active < kernel_.registers.at(static_cast<std::size_t>(reg)).lanes)
       text += fmt::format(" active {}", active);
+    if (mask) text += " where " + register_name(*mask);
     return text;
   }
 
@@ -161,14 +164,14 @@ class Printer {
 
   void print(const Load& load) {
     line(fmt::format("{} = load {} {}{}", register_name(load.result), type(load.result),
-                     access(load.buffer, load.index),
-                     lanes(load.stride, load.active, load.result)));
+                     access(load.buffer, load.index, load.offset),
+                     lanes(load.stride, load.active, load.result, load.mask)));
   }
 
   void print(const Store& store) {
     line(fmt::format("store {}, {}{}", register_name(store.value),
-                     access(store.buffer, store.index),
-                     lanes(store.stride, store.active, store.value)));
+                     access(store.buffer, store.index, store.offset),
+                     lanes(store.stride, store.active, store.value, store.mask)));
   }
 
   void print(const Define& define) {

@@ -7,7 +7,8 @@
 //   - a buffer exists, holds the element type that is loaded or stored, and an `in` buffer is not
 //     stored to;
 //   - every access of an active lane stays inside the buffer's count, for every value of the
-//     variables that the loops' bounds allow. What cannot be proved counts as wrong;
+//     variables that the loops' bounds allow. What cannot be proved counts as wrong, except under
+//     an offset or a mask: those who made them see to that;
 //   - loops step forward.
 
 #include <algorithm>
@@ -161,6 +162,22 @@ class Verifier {
                       count));
   }
 
+  /// Of a load or a store of so many lanes.
+  template <class Access>
+  void access(const Access& is, int lanes) {
+    if (is.offset) {
+      const VType offset = use(*is.offset);
+      check(offset.dtype == DType::i64 && (offset.lanes == 1 || offset.lanes == lanes),
+            "an offset is an i64 of one lane or of all");
+    }
+    if (is.mask)
+      check(use(*is.mask) == VType{DType::i1, lanes}, "a mask is an i1 of as many lanes");
+    if (is.offset || is.mask)
+      use(is.index);
+    else
+      access(is.buffer, is.index, is.stride * (is.active - 1));
+  }
+
   const Buffer& buffer(int index) const {
     check(index >= 0 && static_cast<std::size_t>(index) < kernel_.buffers.size(),
           "a buffer exists");
@@ -229,10 +246,12 @@ class Verifier {
 
   void verify(const Load& load) {
     const Buffer& from = buffer(load.buffer);
-    const VType loaded = define(load.result);
+    check(state(load.result) == State::undefined, "a register is defined once");
+    const VType loaded = type(load.result);
     check(loaded.dtype == from.dtype, "a load has its buffer's element type");
     check(load.active >= 1 && load.active <= loaded.lanes, "active lanes are lanes");
-    access(load.buffer, load.index, load.stride * (load.active - 1));
+    access(load, loaded.lanes);
+    define(load.result);
   }
 
   void verify(const Store& store) {
@@ -241,8 +260,9 @@ class Verifier {
     check(stored.dtype == to.dtype, "a store has its buffer's element type");
     check(to.kind != Buffer::Kind::in, "an input is not stored to");
     check(store.active >= 1 && store.active <= stored.lanes, "active lanes are lanes");
-    check(store.stride != 0 || store.active == 1, "lanes are stored to places of their own");
-    access(store.buffer, store.index, store.stride * (store.active - 1));
+    check(store.stride != 0 || store.active == 1 || store.offset,
+          "lanes are stored to places of their own");
+    access(store, stored.lanes);
   }
 
   void verify(const Define& define) {

@@ -18,7 +18,8 @@ const OpDef& definition(Op op) {
   static const std::vector<OpDef> kTable = [] {
     std::vector<OpDef> table;
     for (auto rows :
-         {leaf_rows(), unary_rows(), nary_rows(), movement_rows(), contraction_rows(), call_rows()})
+         {leaf_rows(), unary_rows(), nary_rows(), movement_rows(), indexing_rows(),
+          contraction_rows(), window_rows(), sequential_rows(), control_rows(), call_rows()})
       table.insert(table.end(), rows.begin(), rows.end());
     internal_check(static_cast<int>(table.size()) == kOpCount, "the op table is complete");
     return table;
@@ -63,7 +64,11 @@ std::vector<Value> zero_gradient(const Node& node, std::span<const Value>) {
   return std::vector<Value>(node.operands().size());
 }
 
-loop::Val not_scalar(const Node& node, std::span<const loop::Val>) {
+std::vector<Value> differentiated_by_pass(const Node& node, std::span<const Value>) {
+  throw InternalError(fmt::format("passes/autodiff differentiates {}", definition(node.op()).name));
+}
+
+loop::Val not_pointwise(const Node& node, std::span<const loop::Val>) {
   internal_check(false, fmt::format("{} has no scalar form", definition(node.op()).name));
   std::abort();
 }
@@ -133,6 +138,14 @@ Value reduce(Value x, Op combiner, Ints axes, const Location& where) {
   Graph& graph = x.graph();
   const DType dtype = x.type().dtype;
   return {graph.make(Op::reduce, {x, identity(graph, combiner, dtype)}, DimsAttrs{std::move(axes)},
+                     std::nullopt, {combiner_region(graph, combiner, dtype)}, where),
+          0};
+}
+
+Value reduce_window(Value x, Op combiner, WindowAttrs attrs, const Location& where) {
+  Graph& graph = x.graph();
+  const DType dtype = x.type().dtype;
+  return {graph.make(Op::reduce_window, {x, identity(graph, combiner, dtype)}, std::move(attrs),
                      std::nullopt, {combiner_region(graph, combiner, dtype)}, where),
           0};
 }

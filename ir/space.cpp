@@ -44,6 +44,25 @@ std::string apply_text(const Expr& expr) {
   return text;
 }
 
+std::string sources_text(const std::vector<Source>& sources) {
+  std::string text;
+  for (const Source& source : sources) {
+    text += text.empty() ? "" : ", ";
+    if (source.kind == Source::Kind::memory)
+      text += fmt::format("b{}", source.buffer);
+    else
+      text += source.kind == Source::Kind::iota ? "iota" : "constant";
+  }
+  return text;
+}
+
+std::string indexed_text(const Kernel& kernel, const Expr& expr) {
+  std::string at;
+  for (int dim : expr.axes) at += (at.empty() ? "" : ", ") + (dim < 0 ? "0" : dim_name(kernel, dim));
+  return fmt::format("{} of {} at ({})", definition(expr.node->op()).name,
+                     sources_text(expr.sources), at);
+}
+
 std::string expr_text(const Kernel& kernel, const Expr& expr) {
   switch (expr.kind) {
     case Expr::Kind::load:
@@ -55,6 +74,8 @@ std::string expr_text(const Kernel& kernel, const Expr& expr) {
       return fmt::format("iota {} {}", name_of(expr.dtype), dim_name(kernel, expr.dim));
     case Expr::Kind::apply:
       return apply_text(expr);
+    case Expr::Kind::indexed:
+      return indexed_text(kernel, expr);
     case Expr::Kind::reduced:
       return expr.result == 0 ? fmt::format("reduced #{}", expr.reduction)
                               : fmt::format("reduced #{}.{}", expr.reduction, expr.result);
@@ -141,8 +162,13 @@ std::string Kernel::str() const {
   text += fmt::format("  {:.0f} flops, {} bytes\n  buffers ", flops(), bytes());
   for (std::size_t b = 0; b < buffers.size(); ++b)
     text += fmt::format("{}b{}: {}[{}] {}", b == 0 ? "" : ", ", b, name_of(buffers[b].dtype),
-                        buffers[b].count, buffers[b].output ? "out" : "in");
+                        buffers[b].count,
+                        buffers[b].scratch  ? "scratch"
+                        : buffers[b].output ? "out"
+                                            : "in");
   text += "\n";
+  if (sequential != nullptr)
+    text += fmt::format("  {} of {}\n", definition(sequential->op()).name, sources_text(sources));
   for (std::size_t e = 0; e < exprs.size(); ++e)
     text += fmt::format("  e{} = {}\n", e, expr_text(*this, exprs[e]));
   for (std::size_t r = 0; r < reductions.size(); ++r)
@@ -168,6 +194,8 @@ void collapse(Kernel& kernel) {
       if (!together(expr.dims)) return false;
       if (expr.kind == Expr::Kind::iota && (expr.dim == d || expr.dim == d + 1)) return false;
       if (expr.kind == Expr::Kind::load && !walks(expr.access)) return false;
+      for (int dim : expr.axes)
+        if (dim == d || dim == d + 1) return false;
     }
     for (const Reduction& r : kernel.reductions) {
       if (!together(r.kept) || !together(r.over_set())) return false;
@@ -197,6 +225,9 @@ void collapse(Kernel& kernel) {
     for (Expr& expr : kernel.exprs) {
       expr.dims = without(expr.dims, d);
       drop_stride(expr.access);
+      for (Access& read : expr.reads) drop_stride(read);
+      for (int& dim : expr.axes)
+        if (dim > d) --dim;
       if (expr.dim > d) --expr.dim;
     }
     for (Reduction& r : kernel.reductions) {

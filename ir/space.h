@@ -1,9 +1,10 @@
 // The iteration space: what a fused kernel computes, between graph and loops.
 //
 // A kernel is a domain of dimensions, expressions over its points, and the reductions and stores
-// made of them. Every operand is an affine map from the domain to memory, so views have vanished
-// into strides; dot_general is a reduction of products. How loops are ordered, tiled and vectorised
-// is not said here: that is passes/vectorise and passes/tile.
+// made of them. Operands are affine maps from the domain to memory, so views have vanished into
+// strides; where the place depends on data or on where edges are (gather, pad), an op says itself
+// what it reads at a point. dot_general is a reduction of products. How loops are ordered, tiled
+// and vectorised is not said here: that is passes/vectorise and passes/tile.
 //
 //   kernel @fused_3 row  dims p0=64 parallel, r1=10
 //     buffers b0: f32[640] in, b1: f32[64] out
@@ -45,15 +46,34 @@ struct Access {
   bool operator==(const Access&) const = default;
 };
 
+/// An operand that an op reads at places it computes: where the element at given coordinates lies.
+struct Source {
+  enum class Kind : std::uint8_t {
+    memory,    // the element of `buffer` at offset + Σ coordinate · stride
+    iota,      // that very number
+    constant,  // of `node`, whatever the coordinates
+  };
+  Kind kind = Kind::memory;
+  DType dtype = DType::f32;
+  int buffer = 0;
+  std::int64_t offset = 0;
+  Ints strides;  // one an axis of the operand
+  const Node* node = nullptr;
+};
+
 struct Expr {
-  enum class Kind : std::uint8_t { load, constant, iota, apply, reduced };
+  enum class Kind : std::uint8_t { load, constant, iota, apply, indexed, reduced };
   Kind kind = Kind::constant;
   DType dtype = DType::f32;
   DimSet dims = 0;  // the dimensions it varies along
   int level = 0;
   Access access;               // load
-  const Node* node = nullptr;  // apply: the element-wise op; constant: the splat
+  const Node* node = nullptr;  // apply: the element-wise op; constant: the splat; indexed: the op
   std::vector<int> operands;   // apply: expressions
+  int input = 0;               // indexed: which operand, where the op is a window op
+  std::vector<int> axes;       // indexed: dimensions of the result's (then the window's) axes, or -1
+  std::vector<Source> sources;  // indexed: the op's operands
+  std::vector<Access> reads;    // indexed: the places it reads, as far as they are affine: a hint
   int dim = 0;                 // iota
   int reduction = 0;           // reduced: which
   int result = 0;              // reduced: which of its results
@@ -84,17 +104,22 @@ struct Store {
 struct Buffer {
   DType dtype = DType::f32;
   std::int64_t count = 0;
-  bool output = false;
+  bool output = false;   // written by the kernel
+  bool scratch = false;  // an output that nobody reads later
 };
 
 struct Kernel {
   std::string name;
-  std::string kind;  // map, row, contract
+  std::string kind;  // map, row, contract, scatter, sort
   std::vector<Dim> dims;
-  std::vector<Buffer> buffers;  // inputs, then outputs: the call's operands and results
+  std::vector<Buffer> buffers;  // the call's operands, its results, scratch
   std::vector<Expr> exprs;      // operands before users
   std::vector<Reduction> reductions;
   std::vector<Store> stores;
+  /// An op whose elements wait for each other is a kernel of its own, without an iteration space:
+  /// it reads these and writes all its results.
+  const Node* sequential = nullptr;
+  std::vector<Source> sources;
 
   DimSet parallel() const;
   std::int64_t volume(DimSet dims) const;

@@ -25,7 +25,7 @@ std::string element_text(T value) {
       return fmt::format("0x{:0{}X}", bits, 2 * sizeof bits);
     }
     // The shortest digits that read back as the same number, in MLIR's %e look where that is one.
-    const std::string look = fmt::format("{:.6e}", value);
+    std::string look = fmt::format("{:.6e}", value);
     if (static_cast<T>(std::strtod(look.c_str(), nullptr)) == value) return look;
     return fmt::format("{:.{}e}", value, sizeof(T) == 4 ? 8 : 16);
   } else {
@@ -207,7 +207,7 @@ class Printer {
     const std::string_view op = definition(node.op()).name;
     std::string result = scope_.names.at(&node);
     if (node.types().size() > 1) result += fmt::format(":{}", node.types().size());
-    const std::string dialect = node.op() == Op::erf ? "chlo" : "stablehlo";
+    const std::string dialect = traits(node).chlo ? "chlo" : "stablehlo";
     const auto line = [&](const std::string& rest) {
       return fmt::format("{} = {}.{}{}", result, dialect, op, rest);
     };
@@ -228,7 +228,7 @@ class Printer {
         if (node.op() == Op::select)
           return fmt::format(" {} : {}, {}", operands, node.operand(0).type().str(),
                              node.type().str());
-        if (node.op() == Op::erf)  // chlo's form
+        if (traits(node).chlo)
           return fmt::format(" {} : {} -> {}", operands, node.operand(0).type().str(),
                              node.type().str());
         bool same = true;
@@ -240,7 +240,7 @@ class Printer {
         return fmt::format(" dense<{}> : {}", elements_text(a.value, node.type()),
                            node.type().str());
       }
-      std::string operator()(const IotaAttrs& a) const {
+      std::string operator()(const AxisAttrs& a) const {
         return fmt::format(" dim = {} : {}", a.dim, node.type().str());
       }
       std::string operator()(const CompareAttrs& a) const {
@@ -258,7 +258,14 @@ class Printer {
         return fmt::format(" {}{}, contracting_dims = {} x {} : {}", operands, batch,
                            list(a.lhs_contracting), list(a.rhs_contracting), signature(node));
       }
-      std::string operator()(const CallAttrs&) const { return ""; }
+      std::string operator()(const SliceAttrs&) const { return ""; }  // unwritten
+      std::string operator()(const PadAttrs&) const { return ""; }  // unwritten
+      std::string operator()(const GatherAttrs&) const { return ""; }  // unwritten
+      std::string operator()(const ScatterAttrs&) const { return ""; }  // unwritten
+      std::string operator()(const WindowAttrs&) const { return ""; }  // unwritten
+      std::string operator()(const ConvolutionAttrs&) const { return ""; }  // unwritten
+      std::string operator()(const SortAttrs&) const { return ""; }  // unwritten
+      std::string operator()(const CallAttrs&) const { return ""; }  // unwritten
     };
     return line(std::visit(Rest{node, operands}, node.attrs()));
   }

@@ -10,6 +10,19 @@
 namespace kiln {
 namespace {
 
+/// Extents of the axes a window op combines over: those of the window, in a convolution then the
+/// input features of a group.
+Ints window_extents(const Node& node) {
+  if (const auto* window = std::get_if<WindowAttrs>(&node.attrs())) return window->extents;
+  const auto& attrs = node.attrs<ConvolutionAttrs>();
+  const Ints& kernel = node.operand(1).type().dims;
+  Ints extents;
+  for (std::int64_t axis : attrs.kernel_spatial)
+    extents.push_back(kernel[static_cast<std::size_t>(axis)]);
+  extents.push_back(kernel[static_cast<std::size_t>(attrs.kernel_input_feature)]);
+  return extents;
+}
+
 Ints without_units(const Ints& dims) {
   Ints rest;
   for (std::int64_t extent : dims)
@@ -26,6 +39,11 @@ bool is_unit_reshape(const Node& node) {
 
 bool is_index_map(const Node& node) {
   return traits(node).view && (node.op() != Op::reshape || is_unit_reshape(node));
+}
+
+bool reads_memory(const Node& node) {
+  const Traits& t = traits(node);
+  return t.indexed || t.window || t.sequential;
 }
 
 std::vector<int> through_view(const Node& view, const std::vector<int>& axes) {
@@ -91,6 +109,8 @@ bool Axes::add(const Node* node) {
     for (auto& axes : operands) axes = result;
   } else if (t.view) {
     operands[0] = through_view(*node, result);
+  } else if (t.window) {
+    for (std::int64_t extent : window_extents(*node)) reduced.push_back(fresh(extent));
   } else if (t.reduction) {
     const Ints& over = node->attrs<DimsAttrs>().dims;
     std::vector<int> input;
@@ -100,7 +120,7 @@ bool Axes::add(const Node* node) {
       const bool summed =
           std::find(over.begin(), over.end(), static_cast<std::int64_t>(i)) != over.end();
       input.push_back(summed ? fresh(dims[i]) : result[kept++]);
-      if (summed && input.back() != kUnit) reduced.push_back(input.back());
+      if (summed) reduced.push_back(input.back());
     }
     for (std::size_t i = 0; i < operands.size() / 2; ++i) operands[i] = input;
   } else if (t.contraction) {
@@ -126,11 +146,10 @@ bool Axes::add(const Node* node) {
     std::size_t next = attrs.lhs_batch.size();
     operands[0] = fill(node->operand(0), attrs.lhs_batch, attrs.lhs_contracting, next);
     operands[1] = fill(node->operand(1), attrs.rhs_batch, attrs.rhs_contracting, next);
-    std::erase(reduced, kUnit);
-  } else if (!t.leaf) {
+  } else if (!t.leaf && !reads_memory(*node)) {
     return false;
   }
-  for (std::size_t i = 0; i < operands.size(); ++i)
+  for (std::size_t i = 0; i < operands.size() && !reads_memory(*node); ++i)
     look_through(node->operand(static_cast<int>(i)), operands[i]);
   members_.push_back(node);
   result_[node] = std::move(result);
@@ -142,7 +161,7 @@ bool Axes::add(const Node* node) {
 void Axes::share_reads() {
   std::map<std::pair<const Node*, int>, std::vector<int>> first_read;
   for (const Node* member : members_)
-    for (std::size_t i = 0; i < member->operands().size(); ++i) {
+    for (std::size_t i = 0; i < member->operands().size() && !reads_memory(*member); ++i) {
       Value value = member->operand(static_cast<int>(i));
       std::vector<int> axes = operands_.at(member)[i];
       while (!result_.contains(value.node) && is_index_map(*value.node)) {

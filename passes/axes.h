@@ -4,7 +4,9 @@
 // result and its operands are the same (element-wise: all; a reduction: those kept; dot_general:
 // batch, free, contracted). Views between members are followed; axes of extent 1 have no dimension.
 // Two axes of one value that come out equal (x + xᵀ) are a contradiction: such nodes do not share a
-// kernel. Operands that are not members are memory: they are read with whatever map is needed.
+// kernel. Operands that are not members are memory: they are read with whatever map is needed; those
+// of an indexed op, a window op or a sequential one are always memory and have no dimensions here.
+// A window op has dimensions for its window's axes, over which it combines.
 #pragma once
 
 #include <functional>
@@ -17,6 +19,9 @@ namespace kiln {
 
 /// True for a reshape that only adds or drops axes of extent 1: an index map, unlike others.
 bool is_unit_reshape(const Node& node);
+/// Whether an op reads its operands at places it computes itself, so that they must be in memory:
+/// indexed, window and sequential ops.
+bool reads_memory(const Node& node);
 /// A view a kernel can look through: a broadcast, a transposition, a unit reshape.
 bool is_index_map(const Node& node);
 
@@ -38,7 +43,7 @@ class Axes {
   std::vector<int> of_result(const Node* member) const;
   /// The same for the axes of a member's operand, as the member sees it.
   std::vector<int> of_operand(const Node* member, int operand) const;
-  /// The dimensions a member sums or combines over.
+  /// The dimensions a member sums or combines over (kUnit where an extent is 1).
   std::vector<int> reduced(const Node* member) const;
   std::int64_t extent(int dim) const { return extents_[static_cast<std::size_t>(dim)]; }
   /// Dimensions that every member's result has: the kernel's parallel ones.

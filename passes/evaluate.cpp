@@ -1,6 +1,7 @@
 #include "passes/evaluate.h"
 
 #include <algorithm>
+#include <map>
 #include <unordered_set>
 
 #include "ir/op.h"
@@ -10,12 +11,186 @@ namespace kiln {
 using loop::Reg;
 using space::Expr;
 
+namespace {
+
+using loop::Affine;
+using loop::Index;
+using loop::kLanes;
+using loop::Val;
+
+Reg apply(loop::Builder& builder, const Node& node, const std::vector<Reg>& operands) {
+  int lanes = 1;
+  for (Reg operand : operands) lanes = std::max(lanes, builder.type(operand).lanes);
+  std::vector<Val> values;
+  for (Reg operand : operands) values.emplace_back(builder, builder.splat(operand, lanes));
+  return definition(node.op()).lowering.scalar(node, values).reg();
+}
+
+/// offset + Σ coordinate · stride.
+Index address_in(loop::Builder& builder, const space::Source& source,
+                 std::span<const Index> coordinates) {
+  internal_check(coordinates.size() == source.strides.size(), "a coordinate for each axis");
+  Index address(builder, Affine(source.offset), 0, 1);
+  for (std::size_t i = 0; i < coordinates.size(); ++i)
+    if (source.strides[i] != 0) address = address + coordinates[i] * source.strides[i];
+  return address;
+}
+
+/// A point in the loops that are open.
+class OpenPoint : public Point {
+ public:
+  OpenPoint(Evaluator& evaluator, const Expr& expr) : evaluator_(evaluator), expr_(expr) {}
+
+  loop::Builder& builder() override { return evaluator_.builder(); }
+  Index at(int axis) override {
+    const int dim = expr_.axes[static_cast<std::size_t>(axis)];
+    if (dim < 0) return {builder(), Affine(0), 0, 1};
+    const bool across = dim == evaluator_.vector_dim();
+    return {builder(), evaluator_.at(dim), across ? 1 : 0, across ? kLanes : 1};
+  }
+  Val read(int operand, std::span<const Index> coordinates, std::optional<Val> inside) override {
+    return read_source(builder(), expr_.sources[static_cast<std::size_t>(operand)], coordinates,
+                       inside, evaluator_.active());
+  }
+
+ private:
+  Evaluator& evaluator_;
+  const Expr& expr_;
+};
+
+/// A point anywhere: dimensions are variables, and what is read is remembered.
+class AnyPoint : public Point {
+ public:
+  AnyPoint(const space::Kernel& space, const Expr& expr) : expr_(expr), builder_(kernel_) {
+    for (const space::Buffer& buffer : space.buffers)
+      builder_.buffer(buffer.dtype, loop::Buffer::Kind::in, buffer.count);
+    for (std::size_t d = 0; d < space.dims.size(); ++d) vars_.push_back(builder_.variable("d"));
+  }
+
+  loop::Builder& builder() override { return builder_; }
+  Index at(int axis) override {
+    const int dim = expr_.axes[static_cast<std::size_t>(axis)];
+    if (dim < 0) return {builder_, Affine(0), 0, 1};
+    return {builder_, Affine::of(vars_[static_cast<std::size_t>(dim)]), 0, 1};
+  }
+  Val read(int operand, std::span<const Index> coordinates, std::optional<Val> inside) override {
+    const space::Source& source = expr_.sources[static_cast<std::size_t>(operand)];
+    const Val value = read_source(builder_, source, coordinates, inside, 1);
+    const Index address = address_in(builder_, source, coordinates);
+    space::Access access{source.buffer, address.affine().constant, {}};
+    for (loop::Var var : vars_) access.strides.push_back(address.affine().coefficient(var));
+    plain_ = value.reg();
+    if (source.kind != space::Source::Kind::memory || inside || address.data()) only_plain_ = false;
+    if (source.kind == space::Source::Kind::memory) reads_.push_back(std::move(access));
+    return value;
+  }
+
+  std::vector<space::Access> take_reads() { return std::move(reads_); }
+  /// Whether `value` is what the one read gave, at an affine place.
+  bool is_load(Val value) const {
+    return only_plain_ && reads_.size() == 1 && plain_ == value.reg();
+  }
+
+ private:
+  const Expr& expr_;
+  loop::Kernel kernel_;
+  loop::Builder builder_;
+  std::vector<loop::Var> vars_;
+  std::vector<space::Access> reads_;
+  Reg plain_ = -1;  // the last value read
+  bool only_plain_ = true;
+};
+
+}  // namespace
+
+space::Expr with_known_reads(const space::Kernel& space, space::Expr expr) {
+  AnyPoint point(space, expr);
+  const Val value = definition(expr.node->op()).lowering.point(*expr.node, expr.input, point);
+  const bool load = point.is_load(value);
+  std::vector<space::Access> reads = point.take_reads();
+  if (!load) {
+    expr.reads = std::move(reads);
+    return expr;
+  }
+  Expr plain;
+  plain.kind = Expr::Kind::load;
+  plain.dtype = expr.dtype;
+  plain.access = std::move(reads[0]);
+  for (std::size_t d = 0; d < plain.access.strides.size(); ++d)
+    if (plain.access.strides[d] != 0) plain.dims |= space::bit(static_cast<int>(d));
+  return plain;
+}
+
+Reg constant_of(loop::Builder& builder, const Node& node, int lanes) {
+  std::uint64_t bits = 0;
+  const auto bytes = node.attrs<ConstantAttrs>().value.bytes();
+  std::copy(bytes.begin(), bytes.end(), reinterpret_cast<std::byte*>(&bits));
+  return builder.constant_bits({node.type().dtype, lanes}, bits);
+}
+
+std::vector<Reg> evaluate_region(loop::Builder& builder, const Region& region,
+                                 std::span<const Reg> arguments) {
+  const int lanes = arguments.empty() ? 1 : builder.type(arguments[0]).lanes;
+  std::map<std::pair<const Node*, int>, Reg> values;
+  for (const Node* node : topological(region.results)) {
+    Reg& value = values[{node, 0}];
+    if (node->op() == Op::parameter) {
+      value = arguments[static_cast<std::size_t>(node->attrs<ParameterAttrs>().index)];
+    } else if (node->op() == Op::constant) {
+      value = constant_of(builder, *node, lanes);
+    } else {
+      std::vector<Reg> operands;
+      for (Value operand : node->operands())
+        operands.push_back(values.at({operand.node, operand.index}));
+      // Of one element, a view is that element.
+      value = traits(*node).view ? operands[0] : apply(builder, *node, operands);
+    }
+  }
+  std::vector<Reg> results;
+  for (Value result : region.results) results.push_back(values.at({result.node, result.index}));
+  return results;
+}
+
+Val read_source(loop::Builder& builder, const space::Source& source,
+                std::span<const Index> coordinates, std::optional<Val> inside, int active) {
+  const auto where_inside = [&](Val value) { return inside ? select(*inside, value, value.like(0)) : value; };
+  if (source.kind == space::Source::Kind::constant)
+    return where_inside({builder, constant_of(builder, *source.node)});
+  const Index address = address_in(builder, source, coordinates);
+  if (source.kind == space::Source::Kind::iota)
+    return where_inside(address.value().convert(source.dtype));
+  // One lane where all read the same element.
+  int lanes = address.stride() != 0 ? kLanes : 1;
+  if (address.data()) lanes = std::max(lanes, address.data()->type().lanes);
+  if (inside) lanes = std::max(lanes, inside->type().lanes);
+  std::optional<Reg> offset, mask;
+  if (address.data()) offset = address.data()->reg();
+  if (inside) mask = inside->reg();
+  return {builder, builder.load(source.buffer, address.affine(), lanes,
+                                lanes == 1 ? 0 : address.stride(), active, offset, mask)};
+}
+
+void write_source(loop::Builder& builder, const space::Source& source,
+                  std::span<const Index> coordinates, Val value, std::optional<Val> inside,
+                  int active) {
+  const Index address = address_in(builder, source, coordinates);
+  std::optional<Reg> offset, mask;
+  if (address.data()) offset = address.data()->reg();
+  if (inside) mask = inside->reg();
+  builder.store(source.buffer, address.affine(), value.reg(), address.stride(), active, offset,
+                mask);
+}
+
+void declare_buffers(loop::Builder& builder, const space::Kernel& space) {
+  using Kind = loop::Buffer::Kind;
+  for (const space::Buffer& buffer : space.buffers)
+    builder.buffer(buffer.dtype, buffer.output ? Kind::out : Kind::in, buffer.count);
+}
+
 Evaluator::Evaluator(const space::Kernel& space, loop::Kernel& kernel)
     : space_(space), builder_(kernel), at_(space.dims.size()) {
   kernel.name = space.name;
-  for (const space::Buffer& buffer : space.buffers)
-    builder_.buffer(buffer.dtype, buffer.output ? loop::Buffer::Kind::out : loop::Buffer::Kind::in,
-                    buffer.count);
+  declare_buffers(builder_, space);
 }
 
 void Evaluator::open(int dim, loop::Affine at) { at_[index(dim)] = std::move(at); }
@@ -78,6 +253,7 @@ Reg Evaluator::eval(int number) {
 }
 
 Reg Evaluator::fresh(const Expr& expr) {
+
   switch (expr.kind) {
     case Expr::Kind::load:
       return load({expr.access, false});
@@ -90,27 +266,16 @@ Reg Evaluator::fresh(const Expr& expr) {
     case Expr::Kind::apply: {
       std::vector<Reg> operands;
       for (int operand : expr.operands) operands.push_back(eval(operand));
-      return apply(*expr.node, std::move(operands));
+      return apply(builder_, *expr.node, operands);
+    }
+    case Expr::Kind::indexed: {
+      OpenPoint point(*this, expr);
+      return definition(expr.node->op()).lowering.point(*expr.node, expr.input, point).reg();
     }
     case Expr::Kind::reduced:
       break;
   }
   throw InternalError("a reduced value is read before it is computed");
-}
-
-Reg Evaluator::constant(const Node& node, int lanes) {
-  std::uint64_t bits = 0;
-  const auto bytes = node.attrs<ConstantAttrs>().value.bytes();
-  std::copy(bytes.begin(), bytes.end(), reinterpret_cast<std::byte*>(&bits));
-  return builder_.constant_bits({node.type().dtype, lanes}, bits);
-}
-
-Reg Evaluator::apply(const Node& node, std::vector<Reg> operands) {
-  int lanes = 1;
-  for (Reg operand : operands) lanes = std::max(lanes, builder_.type(operand).lanes);
-  std::vector<loop::Val> values;
-  for (Reg operand : operands) values.emplace_back(builder_, builder_.splat(operand, lanes));
-  return definition(node.op()).scalar(node, values).reg();
 }
 
 void Evaluator::prepare(const std::vector<int>& roots, space::DimSet closed, int level) {
@@ -139,24 +304,9 @@ std::vector<Reg> Evaluator::combine(const space::Reduction& reduction, std::span
     const Reg product = builder_.let(bits ? Opcode::bit_and : Opcode::mul, {inputs[0], inputs[1]});
     return {builder_.let(bits ? Opcode::bit_or : Opcode::add, {running[0], product})};
   }
-  const Region& region = *reduction.region;
-  const int lanes = builder_.type(running[0]).lanes;
-  std::unordered_map<const Node*, Reg> values;
-  for (const Node* node : topological(region.results)) {
-    if (node->op() == Op::parameter) {
-      const auto i = index(static_cast<int>(node->attrs<ParameterAttrs>().index));
-      values[node] = i < running.size() ? running[i] : inputs[i - running.size()];
-    } else if (node->op() == Op::constant) {
-      values[node] = constant(*node, lanes);
-    } else {
-      std::vector<Reg> operands;
-      for (Value operand : node->operands()) operands.push_back(values.at(operand.node));
-      values[node] = apply(*node, std::move(operands));
-    }
-  }
-  std::vector<Reg> results;
-  for (Value result : region.results) results.push_back(values.at(result.node));
-  return results;
+  std::vector<Reg> arguments(running.begin(), running.end());
+  arguments.insert(arguments.end(), inputs.begin(), inputs.end());
+  return evaluate_region(builder_, *reduction.region, arguments);
 }
 
 }  // namespace kiln

@@ -18,6 +18,27 @@ struct Place {
   bool own = false;
 };
 
+/// Follows an indexed expression of the kernel to the places it reads: `reads` are those, as far as
+/// they are affine. If all it does is to read one affine place, it comes back as a load.
+space::Expr with_known_reads(const space::Kernel& space, space::Expr expr);
+
+/// The values of a region whose parameters have these values, in as many lanes as those.
+std::vector<loop::Reg> evaluate_region(loop::Builder& builder, const Region& region,
+                                       std::span<const loop::Reg> arguments);
+/// A splat constant of the graph.
+loop::Reg constant_of(loop::Builder& builder, const Node& node, int lanes = 1);
+/// The element of an operand at these coordinates (Point::read), at so many active lanes.
+loop::Val read_source(loop::Builder& builder, const space::Source& source,
+                      std::span<const loop::Index> coordinates, std::optional<loop::Val> inside,
+                      int active = loop::kLanes);
+
+/// The same element = value.
+void write_source(loop::Builder& builder, const space::Source& source,
+                  std::span<const loop::Index> coordinates, loop::Val value,
+                  std::optional<loop::Val> inside, int active = loop::kLanes);
+/// A parameter for each of the space's buffers, in their order.
+void declare_buffers(loop::Builder& builder, const space::Kernel& space);
+
 class Evaluator {
  public:
   static constexpr int kNone = -1;
@@ -73,8 +94,9 @@ class Evaluator {
     for (auto& [expr, kept] : kept_) kept.second = false;
   }
 
-  /// A splat constant of the graph.
-  loop::Reg constant(const Node& node, int lanes = 1);
+  loop::Reg constant(const Node& node, int lanes = 1) {
+    return constant_of(builder_, node, lanes);
+  }
   /// The running values combined with the inputs by the reduction's region.
   std::vector<loop::Reg> combine(const space::Reduction& reduction,
                                  std::span<const loop::Reg> running,
@@ -83,7 +105,6 @@ class Evaluator {
  private:
   static std::size_t index(int i) { return static_cast<std::size_t>(i); }
   loop::Reg fresh(const space::Expr& expr);
-  loop::Reg apply(const Node& node, std::vector<loop::Reg> operands);
   std::pair<loop::Affine, std::int64_t> address(const Place& place) const;
 
   const space::Kernel& space_;

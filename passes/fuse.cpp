@@ -135,6 +135,16 @@ class Fuser {
                        [&](Value v) { return v.node == node; });
   }
 
+  /// Scatter and sort: kernels without an iteration space.
+  static bool is_sequential(const Group& group) {
+    return traits(*group.axes.members().front()).sequential;
+  }
+  static bool has_indexed(const Group& group) {
+    const auto& members = group.axes.members();
+    return std::any_of(members.begin(), members.end(),
+                       [](const Node* member) { return traits(*member).indexed; });
+  }
+
   /// Rule (3). `before` is what the node joins, `after` has it.
   bool worthwhile(const Group& group, const Axes& after, const Node* node) const {
     const Axes& before = group.axes;
@@ -156,7 +166,8 @@ class Fuser {
 
   bool try_join(int index, const Node* node) {
     Group& group = groups_[static_cast<std::size_t>(index)];
-    if (traits(*node).contraction || forced_.contains(node)) return false;
+    if (traits(*node).contraction || reads_memory(*node) || forced_.contains(node)) return false;
+    if (is_sequential(group)) return false;
     if (group.kind == "contract" && traits(*node).reduction) return false;
     for (Value operand : node->operands()) {
       const int other = producer(operand);
@@ -178,7 +189,8 @@ class Fuser {
   void try_merge(int into, int from) {
     Group &a = groups_[static_cast<std::size_t>(into)],
           &b = groups_[static_cast<std::size_t>(from)];
-    if (a.kind == "contract" && b.kind != "map") return;
+    if (is_sequential(a) || is_sequential(b)) return;
+    if (a.kind == "contract" && (b.kind != "map" || has_indexed(b))) return;
     if (b.kind == "contract") return;
     for (const auto& [x, y] : {std::pair(into, from), std::pair(from, into)})
       for (int input : groups_[static_cast<std::size_t>(x)].inputs)
@@ -192,7 +204,8 @@ class Fuser {
       if (!axes.add(member)) return;
       for (Value operand : member->operands()) {
         const int made_by = producer(operand);
-        if ((made_by == into || made_by == from) && !axes.contains(member_behind(operand))) return;
+        if (made_by != into && made_by != from) continue;
+        if (reads_memory(*member) || !axes.contains(member_behind(operand))) return;
       }
     }
     const std::int64_t points = axes.volume(axes.parallel());
@@ -239,7 +252,11 @@ class Fuser {
       home = static_cast<int>(groups_.size());
       Group group;
       internal_check(group.axes.add(node), fmt::format("{} can be a kernel", summary_of(*node)));
-      group.kind = traits(*node).contraction ? "contract" : traits(*node).reduction ? "row" : "map";
+      const Traits& t = traits(*node);
+      group.kind = t.sequential    ? std::string(definition(node->op()).name)
+                   : t.contraction ? "contract"
+                   : t.reduction   ? "row"
+                                   : "map";
       group.first_id = node->id();
       groups_.push_back(std::move(group));
     }
@@ -275,7 +292,11 @@ class Fuser {
     std::set<int> done;
     for (const Node* node : order_) {
       const auto found = group_of_.find(node);
-      if (found != group_of_.end()) schedule(found->second, sequence, done);
+      if (found == group_of_.end()) continue;
+      schedule(found->second, sequence, done);
+      if (traits(*node).sequential)  // its elements depend on each other: all of it is computed
+        for (std::size_t i = 0; i < node->types().size(); ++i)
+          leaves({node, static_cast<int>(i)});
     }
     for (const Node* node : order_)
       for (Value operand : node->operands()) {

@@ -11,8 +11,11 @@
 // points, or what it loses is small enough to stay in cache. What is used elsewhere becomes a
 // result.
 //
-// Classes: "contract" is a dot_general with its element-wise epilogue; "row" has reductions and
-// maps over the same rows; "map" is element-wise.
+// An op that reads memory at places of its own (slice, pad, gather; a window) starts a kernel, as its
+// operands must have been written before; its users join it. Scatter and sort are kernels alone.
+//
+// Classes: "contract" is a dot_general or convolution with its element-wise epilogue; "row" has reductions and
+// maps over the same rows; "map" is element-wise; "scatter" and "sort" are those ops.
 //
 // With `alone`, each computing node is a kernel of its own (the `unfused` mode): views are still
 // index maps, so that the baseline does not copy what nobody would copy.

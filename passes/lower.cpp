@@ -5,15 +5,17 @@
 
 #include "ir/op.h"
 #include "passes/axes.h"
+#include "passes/evaluate.h"
+#include "passes/sequential.h"
 
 namespace kiln {
 namespace {
 
 using space::Expr;
 
-class Lowering {
+class Lowerer {
  public:
-  explicit Lowering(const Node& call) : region_(call.regions()[0]) {
+  explicit Lowerer(const Node& call) : region_(call.regions()[0]) {
     kernel_.name = call.attrs<CallAttrs>().name;
     kernel_.kind = call.attrs<CallAttrs>().kind;
   }
@@ -24,8 +26,10 @@ class Lowering {
     for (Value result : region_.results)
       kernel_.buffers.push_back({result.type().dtype, result.type().count(), true});
 
-    for (const Node* node : topological(region_.results))
+    for (const Node* node : topological(region_.results)) {
+      if (traits(*node).sequential) return sequential(*node);
       if (is_member(node)) internal_check(axes_.add(node), "a fused kernel's axes unify");
+    }
     axes_.share_reads();
     order_dims();
     for (const Node* member : axes_.members()) member_expr_[member] = lower_member(*member);
@@ -50,8 +54,19 @@ class Lowering {
                        [&](Value v) { return v.node == node; });
   }
 
-  /// Dimensions in the order of the results' axes, then of the members' operands: memory order, so
-  /// that neighbours can be collapsed.
+  space::Kernel sequential(const Node& node) {
+    kernel_.sequential = &node;
+    kernel_.sources = sources(node);
+    for (std::size_t i = 0; i < region_.results.size(); ++i)
+      internal_check(region_.results[i] == Value{&node, static_cast<int>(i)},
+                     "a sequential op is a kernel of its own, with all its results");
+    for (const Type& type : scratch_types(node))
+      kernel_.buffers.push_back({type.dtype, type.count(), true, true});
+    return std::move(kernel_);
+  }
+
+  /// Dimensions in the order of the results' axes, then of the members' operands and windows: memory
+  /// order, so that neighbours can be collapsed.
   void order_dims() {
     const auto enter = [&](const std::vector<int>& axes) {
       for (int axis : axes)
@@ -62,9 +77,11 @@ class Lowering {
         }
     };
     for (Value result : region_.results) enter(axes_.of_result(result.node));
-    for (const Node* member : axes_.members())
+    for (const Node* member : axes_.members()) {
       for (std::size_t i = 0; i < member->operands().size(); ++i)
         enter(axes_.of_operand(member, static_cast<int>(i)));
+      enter(axes_.reduced(member));
+    }
     internal_check(static_cast<int>(dim_.size()) <= space::kMaxDims, "at most 64 dimensions");
     for (int axis : axes_.parallel())
       kernel_.dims[static_cast<std::size_t>(dim_.at(axis))].parallel = true;
@@ -114,7 +131,7 @@ class Lowering {
       expr.kind = Expr::Kind::constant;
     } else {
       internal_check(node.op() == Op::iota, "a leaf is a parameter, a constant or an iota");
-      const int axis = axes[static_cast<std::size_t>(node.attrs<IotaAttrs>().dim)];
+      const int axis = axes[static_cast<std::size_t>(node.attrs<AxisAttrs>().dim)];
       if (axis == Axes::kUnit) {  // along an axis of extent 1 it counts 0
         expr.kind = Expr::Kind::constant;
         expr.node = node.graph().splat(Type{expr.dtype, {}}, 0).node;
@@ -125,6 +142,58 @@ class Lowering {
       }
     }
     return slot = add(std::move(expr));
+  }
+
+  /// Where a value's elements lie, whatever its axes are.
+  space::Source source(Value value) const {
+    // The number of the value's axis that each axis of what lies below its views is.
+    std::vector<int> axes;
+    for (std::int64_t extent : value.type().dims)
+      axes.push_back(extent == 1 ? Axes::kUnit : static_cast<int>(axes.size()));
+    space::Source source;
+    source.dtype = value.type().dtype;
+    source.strides.assign(axes.size(), 0);
+    for (; traits(*value.node).view; value = value.node->operand(0))
+      axes = through_view(*value.node, axes);
+    const auto stride = [&](std::size_t axis, std::int64_t elements) {
+      if (axes[axis] != Axes::kUnit)
+        source.strides[static_cast<std::size_t>(axes[axis])] += elements;
+    };
+    const Node& node = *value.node;
+    if (node.op() == Op::constant) {
+      source.kind = space::Source::Kind::constant;
+      source.node = &node;
+    } else if (node.op() == Op::iota) {
+      source.kind = space::Source::Kind::iota;
+      stride(static_cast<std::size_t>(node.attrs<AxisAttrs>().dim), 1);
+    } else {
+      internal_check(node.op() == Op::parameter, "what is read at a computed place is in memory");
+      source.buffer = static_cast<int>(node.attrs<ParameterAttrs>().index);
+      const Ints strides = row_major_strides(value.type().dims);
+      for (std::size_t i = 0; i < axes.size(); ++i) stride(i, strides[i]);
+    }
+    return source;
+  }
+  std::vector<space::Source> sources(const Node& node) const {
+    std::vector<space::Source> all;
+    for (Value operand : node.operands()) all.push_back(source(operand));
+    return all;
+  }
+
+  /// What an indexed or window op reads at a point; of a window op, of its operand `input`.
+  int lower_indexed(const Node& node, int input) {
+    Expr expr;
+    expr.kind = Expr::Kind::indexed;
+    expr.dtype = traits(node).window ? node.operand(input).type().dtype : node.type().dtype;
+    expr.node = &node;
+    expr.input = input;
+    std::vector<int> axes = axes_.of_result(&node);
+    const std::vector<int> window = axes_.reduced(&node);
+    axes.insert(axes.end(), window.begin(), window.end());
+    for (int axis : axes) expr.axes.push_back(axis == Axes::kUnit ? -1 : dim_.at(axis));
+    expr.dims = dims_of(axes);
+    expr.sources = sources(node);
+    return add(with_known_reads(kernel_, std::move(expr)));
   }
 
   int lower_operand(const Node& member, int operand) {
@@ -148,14 +217,16 @@ class Lowering {
       }
       return {add(std::move(expr))};
     }
+    if (t.indexed) return {lower_indexed(node, 0)};
     space::Reduction reduction;
-    for (int axis : axes_.reduced(&node)) reduction.over.push_back(dim_.at(axis));
+    for (int axis : axes_.reduced(&node))
+      if (axis != Axes::kUnit) reduction.over.push_back(dim_.at(axis));
     reduction.kept = dims_of(axes_.of_result(&node));
     reduction.dtype = node.type().dtype;
     const int operands = static_cast<int>(node.operands().size());
     const int inputs = t.contraction ? operands : operands / 2;
     for (int i = 0; i < operands; ++i) {
-      const int operand = lower_operand(node, i);
+      const int operand = t.window && i < inputs ? lower_indexed(node, i) : lower_operand(node, i);
       (i < inputs ? reduction.inputs : reduction.initial).push_back(operand);
       reduction.level =
           std::max(reduction.level, kernel_.exprs[static_cast<std::size_t>(operand)].level);
@@ -187,6 +258,6 @@ class Lowering {
 
 }  // namespace
 
-space::Kernel lower(const Node& call) { return Lowering(call).run(); }
+space::Kernel lower(const Node& call) { return Lowerer(call).run(); }
 
 }  // namespace kiln

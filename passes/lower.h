@@ -4,6 +4,10 @@
 //   before:  func.func private @row_2(%arg0: tensor<64x10xf32>) { reduce max, subtract, … }
 //   after:   kernel @row_2 row  dims p0=64 parallel, r1=10 … (see ir/space.h)
 //
+// An indexed op (pad, gather) is an expression that reads memory where the op says; where that turns
+// out to be one affine place (slice, reverse, a window without padding) it is a plain load.
+// A sequential op (scatter, sort) has no iteration space: the kernel names it.
+//
 // Requires: the region's axes unify (passes/fuse saw to it).
 #pragma once
 
@@ -12,7 +16,8 @@
 
 namespace kiln {
 
-/// The iteration space of a call made by passes/fuse; buffers are its operands, then its results.
+/// The iteration space of a call made by passes/fuse; buffers are its operands, then its results,
+/// then scratch.
 space::Kernel lower(const Node& call);
 
 }  // namespace kiln

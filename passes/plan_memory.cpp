@@ -36,6 +36,7 @@ bool may_overwrite(const space::Kernel& kernel, int output, const std::vector<in
   const space::Store* target = nullptr;
   for (const space::Store& store : kernel.stores)
     if (store.access.buffer == output) target = &store;
+  if (target == nullptr) return false;  // a scatter, a sort
   // An expression is tainted when it needs the old value.
   std::vector<bool> tainted(kernel.exprs.size());
   for (std::size_t e = 0; e < kernel.exprs.size(); ++e) {
@@ -46,6 +47,10 @@ bool may_overwrite(const space::Kernel& kernel, int output, const std::vector<in
         return false;
       tainted[e] = true;
     }
+    // Read somewhere else than at the point being written. (A dynamic_update_slice is safe where all
+    // that lies outside the update stays as it is: then only the update needs to be stored.)
+    for (const space::Source& source : expr.sources)
+      if (source.kind == space::Source::Kind::memory && is_input(source.buffer)) return false;
     for (int operand : expr.operands)
       if (tainted[static_cast<std::size_t>(operand)]) tainted[e] = true;
   }
@@ -173,6 +178,10 @@ class Planner {
  private:
   using Key = std::pair<const Node*, int>;
   static Key key(Value value) { return {value.node, value.index}; }
+  /// The name of a call's scratch buffer, which is no value: numbered as after its results.
+  static Value scratch(const Node* call, std::size_t buffer) {
+    return {call, static_cast<int>(buffer - call->operands().size())};
+  }
 
   bool reaches(int from, int to) const {  // must `from` run after `to`?
     std::vector<int> stack{from};
@@ -266,6 +275,12 @@ class Planner {
         intervals.push_back({value, aligned(value.type().bytes()),
                              position[static_cast<std::size_t>(call)], last, 0});
       }
+      const space::Kernel& space = spaces_[static_cast<std::size_t>(call)];
+      for (std::size_t b = 0; b < space.buffers.size(); ++b)
+        if (const space::Buffer& buffer = space.buffers[b]; buffer.scratch)
+          intervals.push_back({scratch(node, b), aligned(buffer.count * size_of(buffer.dtype)),
+                               position[static_cast<std::size_t>(call)],
+                               position[static_cast<std::size_t>(call)], 0});
     }
     plan_.live_bytes = most_live(intervals, launches + 1);
     plan_.program.arena_bytes = place(intervals);
@@ -307,7 +322,8 @@ class Planner {
       const Node* node = calls_[static_cast<std::size_t>(call)];
       std::vector<BufferRef> buffers;
       for (Value operand : node->operands()) buffers.push_back(place_of(operand));
-      for (std::size_t i = 0; i < node->types().size(); ++i)
+      const space::Kernel& space = spaces_[static_cast<std::size_t>(call)];
+      for (std::size_t i = 0; i + node->operands().size() < space.buffers.size(); ++i)
         buffers.push_back(place_of({node, static_cast<int>(i)}));
       launch(std::move(spaces_[static_cast<std::size_t>(call)]), std::move(buffers));
     }

@@ -26,6 +26,10 @@ double unit_traffic(const space::Kernel& space, int dim, const std::set<int>& ex
     const Expr& expr = space.exprs[static_cast<std::size_t>(e)];
     if (expr.kind == Expr::Kind::load && expr.access.strides[static_cast<std::size_t>(dim)] == 1)
       traffic += static_cast<double>(space.volume(expr.dims));
+    if (std::any_of(expr.reads.begin(), expr.reads.end(), [&](const space::Access& read) {
+          return read.strides[static_cast<std::size_t>(dim)] == 1;
+        }))
+      traffic += static_cast<double>(space.volume(expr.dims));
   }
   for (int s : stores) {
     const space::Store& store = space.stores[static_cast<std::size_t>(s)];
@@ -63,7 +67,9 @@ std::optional<space::Kernel> split_rows(const space::Kernel& space) {
   while (rows > 1 && n % rows != 0) --rows;
   if (rows < kLeastBlockRows) return std::nullopt;
   for (const Expr& expr : space.exprs)
-    if (expr.kind == Expr::Kind::iota && expr.dim == q) return std::nullopt;
+    if ((expr.kind == Expr::Kind::iota && expr.dim == q) ||
+        std::find(expr.axes.begin(), expr.axes.end(), q) != expr.axes.end())
+      return std::nullopt;
 
   space::Kernel split = space;
   split.dims[static_cast<std::size_t>(q)].extent = n / rows;
@@ -81,6 +87,9 @@ std::optional<space::Kernel> split_rows(const space::Kernel& space) {
   for (Expr& expr : split.exprs) {
     expr.dims = widen(expr.dims);
     split_access(expr.access);
+    for (space::Access& read : expr.reads) split_access(read);
+    for (int& dim : expr.axes)
+      if (dim > q) ++dim;
     if (expr.dim > q) ++expr.dim;
   }
   for (space::Reduction& reduction : split.reductions) {

@@ -10,6 +10,7 @@
 #include "ir/op.h"
 #include "passes/evaluate.h"
 #include "passes/rows.h"
+#include "passes/sequential.h"
 #include "passes/staging.h"
 #include "passes/tile.h"
 
@@ -28,6 +29,7 @@ using space::has;
 constexpr std::int64_t kUnrolledWeight = 400;
 constexpr int kPartials = 4;  // chains of a reduction in such a loop, a power of two
 constexpr std::int64_t kTranscendentalWeight = 20;  // operations of an elementary function
+constexpr std::int64_t kIndexedWeight = 20;         // of reading 16 lanes one by one
 
 // A kernel's own memory, in bytes, which lies on a thread's stack: past this, costly values are
 // computed again instead of kept.
@@ -380,6 +382,7 @@ class Schedule {
       if (expr.kind == Expr::Kind::apply && has(expr.dims, d))
         weight +=
             traits(*expr.node).transcendental && !eval_.is_filled(e) ? kTranscendentalWeight : 1;
+      if (expr.kind == Expr::Kind::indexed && has(expr.dims, d)) weight += kIndexedWeight;
     }
     return weight;
   }
@@ -653,6 +656,7 @@ class Schedule {
 }  // namespace
 
 loop::Kernel vectorise(const space::Kernel& space, const VectorTarget& target) {
+  if (space.sequential != nullptr) return sequential(space);
   if (is_tileable(space)) return tile(space, target);
   if (const auto blocks = split_rows(space)) return Schedule(*blocks, true).run();
   return Schedule(space, false).run();

@@ -165,7 +165,7 @@ class Analysis {
             // Wrapping, as the graph's own arithmetic.
             const auto step =
                 static_cast<std::uint64_t>(static_cast<std::int64_t>(std::min(bound[i], 0x1p62)));
-            const auto value = static_cast<std::uint64_t>(x[i]);
+            const auto value = static_cast<std::uint64_t>(static_cast<std::int64_t>(x[i]));
             x[i] = static_cast<T>(corner == kLow    ? value - step
                                   : corner == kHigh ? value + step
                                                     : value);

@@ -26,7 +26,7 @@ struct Bounded {
 /// What each result is in exact arithmetic, nearly, and how far the function's own may be off.
 std::vector<Bounded> error_bounds(const Function& function, std::span<const Array> inputs);
 
-/// Where `got` lies further from the value than the bound allows, in words; "" where nowhere.
+/// Where `got` lies further from the value than the bound allows, in words; empty where nowhere.
 std::string violation(const Array& got, const Bounded& expected);
 /// The share of elements whose bound says something.
 double promised(const Bounded& expected);

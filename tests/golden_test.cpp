@@ -33,7 +33,7 @@ Semantics unary(Tensor (*f)(const Tensor&, Where)) {
 Semantics binary(Tensor (*f)(const Operand&, const Operand&, Where)) {
   return [f](Inputs& in, const json&) { return f(in["a"], in["b"], Where::current()); };
 }
-Semantics reduction(Tensor (*f)(const Tensor&, Ints, bool, Where)) {
+Semantics reduction(Tensor (*f)(const Tensor&, const Ints&, bool, Where)) {
   return [f](Inputs& in, const json& attrs) {
     const Ints axes = attrs["dims"].is_null() ? Ints{} : attrs["dims"].get<Ints>();
     return f(in["x"], axes, attrs["keepdim"], Where::current());
@@ -180,7 +180,7 @@ TEST_CASE("operations_and_their_gradients_agree_with_the_golden_data") {
       for (std::size_t r = 0; r < results.size(); ++r)
         if (const std::string found = off(results[r], expected[r], promises[r]); !found.empty()) {
           INFO(op << "/" << promises[r]["key"] << ", " << mode);
-          CHECK(found == "");
+          CHECK(found == kNone);
         }
     };
     check_results("reference", interpret(function, inputs));
@@ -241,12 +241,12 @@ TEST_CASE("optimisers_take_the_golden_steps") {
       for (std::size_t v = 0; v < traced.variables.size(); ++v) {
         const std::string& name = traced.variables[v]->name;
         if (name == "p")
-          CHECK(off(arguments[v + 1], row(steps), {{"rtol", rtol}, {"atol", atol}}) == "");
+          CHECK(off(arguments[v + 1], row(steps), {{"rtol", rtol}, {"atol", atol}}) == kNone);
         const bool last = s + 1 == gradients.dims()[0];
         for (const std::string moment : {"exp_avg", "exp_avg_sq"})
-          if (last && name == "optimizer." + moment + ".p")
-            CHECK(off(arguments[v + 1], data.at(tag + "/" + moment),
-                      {{"rtol", rtol}, {"atol", atol}}) == "");
+          if (last && name == fmt::format("optimizer.{}.p", moment))
+            CHECK(off(arguments[v + 1], data.at(fmt::format("{}/{}", tag, moment)),
+                      {{"rtol", rtol}, {"atol", atol}}) == kNone);
       }
     }
   }

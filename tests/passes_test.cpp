@@ -79,7 +79,7 @@ TEST_CASE("each_elementwise_rule_keeps_every_bit") {
     INFO(rule_name(rule));
     // x² by pow is within an ulp in f64, where the product is exactly rounded.
     const bool square = rule.name == "power_two" && rule.dtype == DType::f64;
-    CHECK(difference(results[1], results[0], {.ulps = square ? 1 : 0}) == "");
+    CHECK(difference(results[1], results[0], {.ulps = square ? 1 : 0}) == kNone);
   }
 }
 
@@ -170,7 +170,7 @@ TEST_CASE("rules_about_shapes_give_the_better_graph") {
       inputs.push_back(random_array(parameter.type(), inputs.size()));
     const Region region{{}, {one.before, one.after}};
     const auto results = interpret(region, inputs);
-    CHECK(difference(results[1], results[0]) == "");
+    CHECK(difference(results[1], results[0]) == kNone);
   }
 }
 
@@ -258,11 +258,11 @@ TEST_CASE("composites_are_inlined_and_stop_gradient_is_honoured") {
     return std::vector{loss, grad(loss, {x[0]})[0]};
   });
   const std::vector<Array> inputs = {Array::of<double>({3}, {1, 2, 3})};
-  CHECK(difference(interpret(function, inputs)[1], Array::of<double>({3}, {2, 4, 6})) == "");
+  CHECK(difference(interpret(function, inputs)[1], Array::of<double>({3}, {2, 4, 6})) == kNone);
   CHECK(count(function, Op::composite) == 1);
   run_pass("inline_composites", function);
   CHECK(count(function, Op::composite) == 0);
-  CHECK(difference(interpret(function, inputs)[1], Array::of<double>({3}, {2, 4, 6})) == "");
+  CHECK(difference(interpret(function, inputs)[1], Array::of<double>({3}, {2, 4, 6})) == kNone);
   check_modes(function, inputs);
 }
 
@@ -278,7 +278,7 @@ TEST_CASE("each_pass_can_be_switched_off_and_the_results_stay_right") {
         const auto expected = error_bounds(graph.function, graph.inputs);
         const auto results = execute(graph.function, graph.inputs, options);
         for (std::size_t r = 0; r < results.size(); ++r)
-          CHECK(violation(results[r], expected[r]) == "");
+          CHECK(violation(results[r], expected[r]) == kNone);
       }
 }
 
@@ -611,7 +611,7 @@ TEST_CASE("dense_neighbours_collapse_into_one_dimension") {
 namespace {
 
 /// Walks the launches: every read of the arena finds what one launch wrote there whole, and no
-/// launch writes where it reads. The first thing found wrong; "" if nothing is.
+/// launch writes where it reads. The first thing found wrong; kNone if nothing is.
 std::string overlap(const StepPlan& plan) {
   struct Written {
     std::int64_t bytes;
@@ -676,16 +676,15 @@ TEST_CASE("the_arena_of_the_digits_step_is_hardly_larger_than_what_lives_at_once
   Function function = digits_step();
   run_passes(function);
   const StepPlan plan = plan_step(function, {});
-  CHECK(overlap(plan) == "");
+  CHECK(overlap(plan) == kNone);
   CHECK(static_cast<double>(plan.program.arena_bytes) <=
         1.05 * static_cast<double>(plan.live_bytes));
   // Weights and moments are updated in place; only the step number, which updates read, may be
   // copied.
   CHECK(plan.copies <= 1);
   int copied = 0;
-  for (std::size_t l = 0; l < plan.spaces.size(); ++l)
-    if (plan.spaces[l].name == "copy")
-      copied += static_cast<int>(plan.spaces[l].buffers.at(0).count);
+  for (const space::Kernel& kernel : plan.spaces)
+    if (kernel.name == "copy") copied += static_cast<int>(kernel.buffers.at(0).count);
   CHECK(copied <= 1);
 }
 
@@ -804,7 +803,7 @@ TEST_CASE("a_kernel_of_many_long_rows_keeps_to_its_share_of_the_stack") {
     const std::vector<Array> inputs = {random_array(type, 1)};
     const Array fused = execute(function, inputs, options)[0];
     options.mode = Mode::unfused;
-    CHECK(difference(fused, execute(function, inputs, options)[0], {.relative = 1e-5}) == "");
+    CHECK(difference(fused, execute(function, inputs, options)[0], {.relative = 1e-5}) == kNone);
   }
 }
 

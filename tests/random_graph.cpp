@@ -467,7 +467,8 @@ class Generator {
                    loss, 1 / static_cast<double>(std::max<std::int64_t>(1, x.type().count())))},
                wrt))
         if (chance(0.7)) keep(g);
-    } catch (const Error&) {  // something on the way is not differentiable
+    } catch (const Error&) {
+      return;  // something on the way is not differentiable
     }
   }
 

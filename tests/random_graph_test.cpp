@@ -41,7 +41,7 @@ void check_graphs(std::uint64_t first_seed, std::uint64_t graphs,
 }
 
 TEST_CASE("every_mode_computes_what_small_random_graphs_mean") {
-  check_graphs(0, 100, {.steps = 8});
+  check_graphs(0, 80, {.steps = 8});
 }
 
 TEST_CASE("every_mode_computes_what_random_graphs_mean") { check_graphs(1000, 60, {}); }

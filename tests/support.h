@@ -42,7 +42,9 @@ struct Tolerance {
   int ulps = 0;
   double relative = 0;
 };
-/// The first place where `got` is not `want`, in words; "" where there is none. NaN equals NaN.
+/// What a search for something wrong says when nothing is.
+inline const std::string kNone;
+/// The first place where `got` is not `want`, in words; kNone where there is none. NaN equals NaN.
 std::string difference(const Array& got, const Array& want, Tolerance tolerance = {});
 
 /// Reference = unfused = fused.
@@ -53,8 +55,15 @@ void check(const TensorBody& body, const std::vector<Array>& inputs,
 /// The gradient of Σ results · cotangents: takes the arguments, then a cotangent for each float
 /// result; gives a gradient for each float argument.
 Function gradient_of(const Function& function);
-/// The symbolic gradient at `inputs` (f64) is what central differences say, element by element, and
-/// its compiled forms agree with it.
+/// A function and what to call it with.
+struct Call {
+  Function function;
+  std::vector<Array> arguments;
+};
+/// The symbolic gradient at `inputs` (f64) is, interpreted, what central differences say, element
+/// by element. Returns that gradient.
+Call check_differences(const std::vector<Array>& inputs, const Body& body, double tolerance = 1e-7);
+/// And its compiled forms agree with it.
 void check_gradient(const std::vector<Array>& inputs, const Body& body, double tolerance = 1e-7);
 
 }  // namespace kiln

@@ -38,7 +38,7 @@ constexpr std::array kRows = {
           .infer = infer_call,
           .gradient = not_differentiable,
           .reference = reference_call,
-          .scalar = not_scalar},
+          .lowering = not_pointwise},
     OpDef{.op = Op::composite,
           .name = "composite",
           .arity = kVariadic,
@@ -46,7 +46,7 @@ constexpr std::array kRows = {
           .infer = infer_call,
           .gradient = gradient_composite,
           .reference = reference_call,
-          .scalar = not_scalar},
+          .lowering = not_pointwise},
 };
 static_assert(complete(kRows, Op::call, Op::composite));
 

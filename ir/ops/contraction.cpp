@@ -5,11 +5,14 @@
 #include "ir/build.h"
 #include "ir/interpret.h"
 #include "ir/op.h"
+#include "ir/reference.h"
 
 namespace kiln {
 namespace {
 
 using namespace build;
+using reference::for_each_point;
+using reference::multiply_add;
 using Cotangents = std::span<const Value>;
 using Gradients = std::vector<Value>;
 
@@ -107,30 +110,6 @@ Gradients gradient_dot(const Node& node, Cotangents ct) {
                         a.rhs_contracting, true),
           dot_cotangent(ct[0], rhs, lhs, a.rhs_batch, a.rhs_contracting, a.lhs_batch,
                         a.lhs_contracting, false)};
-}
-
-/// Calls f(coordinates) for every point of a domain, last axis fastest.
-template <class F>
-void for_each_point(const Ints& dims, F&& f) {
-  Ints point(dims.size(), 0);
-  for (std::int64_t left = element_count(dims); left > 0; --left) {
-    f(point);
-    for (std::size_t axis = dims.size(); axis-- > 0;) {
-      if (++point[axis] < dims[axis]) break;
-      point[axis] = 0;
-    }
-  }
-}
-
-template <class T>
-T multiply_add(T a, T b, T sum) {
-  if constexpr (std::is_floating_point_v<T>)
-    return std::fma(a, b, sum);
-  else if constexpr (std::is_same_v<T, bool>)
-    return sum || (a && b);
-  else
-    return static_cast<T>(static_cast<std::uint64_t>(a) * static_cast<std::uint64_t>(b) +
-                          static_cast<std::uint64_t>(sum));
 }
 
 std::vector<Array> reference_dot(const Node& node, std::span<const Array> operands) {
@@ -235,40 +214,44 @@ Gradients gradient_reduce(const Node& node, Cotangents ct) {
 
 std::vector<Array> reference_reduce(const Node& node, std::span<const Array> operands) {
   const std::size_t inputs = operands.size() / 2;
-  const Ints& axes = node.attrs<DimsAttrs>().dims;
-  const Ints kept = free_axes(operands[0].type().rank(), {}, axes);
-  const Ints result_strides = row_major_strides(node.type().dims);
-  // The running values, one rank-0 array per result element: every step is rounded to its type.
-  std::vector<std::vector<Array>> running(static_cast<std::size_t>(node.type().count()));
-  for (auto& state : running)
-    state.assign(operands.begin() + static_cast<std::ptrdiff_t>(inputs), operands.end());
-  std::int64_t at = 0;
-  for_each_point(operands[0].dims(), [&](const Ints& point) {
-    std::int64_t target = 0;
-    for (std::size_t i = 0; i < kept.size(); ++i)
-      target += point[static_cast<std::size_t>(kept[i])] * result_strides[i];
-    auto& state = running[static_cast<std::size_t>(target)];
-    std::vector<Array> arguments = state;
-    for (std::size_t i = 0; i < inputs; ++i) {
-      Array element(Type{operands[i].dtype(), {}});
-      const auto size = static_cast<std::size_t>(size_of(operands[i].dtype()));
-      std::copy_n(operands[i].bytes().begin() + at * static_cast<std::int64_t>(size), size,
-                  element.bytes().begin());
-      arguments.push_back(element);
+  const Type& type = operands[0].type();
+  Ints reduced = node.attrs<DimsAttrs>().dims;
+  std::sort(reduced.begin(), reduced.end());
+  const Ints kept = free_axes(type.rank(), {}, reduced), strides = row_major_strides(type.dims);
+  /// The places of the points of some axes, in order.
+  const auto places = [&](const Ints& axes) {
+    Ints dims, steps, result;
+    for (std::int64_t axis : axes) {
+      dims.push_back(extent(type, axis));
+      steps.push_back(strides[static_cast<std::size_t>(axis)]);
     }
-    state = interpret(node.regions()[0], arguments);
-    ++at;
-  });
-  std::vector<Array> results;
-  for (std::size_t i = 0; i < inputs; ++i) {
-    Array result(node.type(static_cast<int>(i)));
-    const auto size = static_cast<std::size_t>(size_of(result.dtype()));
-    for (std::size_t e = 0; e < running.size(); ++e)
-      std::copy_n(running[e][i].bytes().begin(), size,
-                  result.bytes().begin() + static_cast<std::ptrdiff_t>(e * size));
-    results.push_back(result);
+    for_each_point(dims,
+                   [&](const Ints& at) { result.push_back(reference::offset_of(at, steps)); });
+    return result;
+  };
+  const Ints results = places(kept);
+  // All results take their next element together, so each sees its own in index order.
+  const Ints dims = {static_cast<std::int64_t>(results.size())};
+  std::vector<Array> arguments;  // running values, then elements
+  for (const Array& operand : operands) arguments.emplace_back(Type{operand.dtype(), dims});
+  for (std::size_t i = 0; i < inputs; ++i)
+    for (std::int64_t r = 0; r < dims[0]; ++r)
+      reference::copy_element(operands[inputs + i], 0, arguments[i], r);
+  RegionMap combine(node.regions()[0], dims);
+  for (const std::int64_t step : places(reduced)) {
+    for (std::size_t i = 0; i < inputs; ++i) {
+      Array& elements = arguments[inputs + i] = Array(Type{operands[i].dtype(), dims});
+      for (std::size_t r = 0; r < results.size(); ++r)
+        reference::copy_element(operands[i], results[r] + step, elements,
+                                static_cast<std::int64_t>(r));
+    }
+    const std::vector<Array> combined = combine(arguments);
+    std::copy(combined.begin(), combined.end(), arguments.begin());
   }
-  return results;
+  std::vector<Array> reshaped;
+  for (std::size_t i = 0; i < inputs; ++i)
+    reshaped.push_back(arguments[i].reshaped(node.type(static_cast<int>(i)).dims));
+  return reshaped;
 }
 
 constexpr std::array kRows = {
@@ -279,7 +262,7 @@ constexpr std::array kRows = {
           .infer = infer_dot,
           .gradient = gradient_dot,
           .reference = reference_dot,
-          .scalar = not_scalar},
+          .lowering = not_pointwise},
     OpDef{.op = Op::reduce,
           .name = "reduce",
           .arity = kVariadic,
@@ -287,7 +270,7 @@ constexpr std::array kRows = {
           .infer = infer_reduce,
           .gradient = gradient_reduce,
           .reference = reference_reduce,
-          .scalar = not_scalar},
+          .lowering = not_pointwise},
 };
 static_assert(complete(kRows, Op::dot_general, Op::reduce));
 

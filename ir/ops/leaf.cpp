@@ -21,7 +21,7 @@ std::vector<Type> infer_constant(const InferContext& context) {
 }
 
 std::vector<Type> infer_iota(const InferContext& context) {
-  const auto dim = context.get<IotaAttrs>().dim;
+  const auto dim = context.get<AxisAttrs>().dim;
   if (dim < 0 || dim >= context.result->rank())
     shape_error(fmt::format("an axis of {}, not axis {}", context.result->pretty(), dim));
   if (is_bool(context.result->dtype)) shape_error("an integer or float type");
@@ -45,7 +45,7 @@ std::vector<Array> constant_value(const Node& node, std::span<const Array>) {
 std::vector<Array> iota_value(const Node& node, std::span<const Array>) {
   Array result(node.type());
   const Ints strides = row_major_strides(node.type().dims);
-  const auto dim = static_cast<std::size_t>(node.attrs<IotaAttrs>().dim);
+  const auto dim = static_cast<std::size_t>(node.attrs<AxisAttrs>().dim);
   visit_dtype(result.dtype(), [&]<class T>(T) {
     const auto out = result.data<T>();
     for (std::size_t i = 0; i < out.size(); ++i)
@@ -64,7 +64,7 @@ constexpr std::array kRows = {
           .infer = requested,
           .gradient = zero_gradient,
           .reference = parameter_value,
-          .scalar = not_scalar},
+          .lowering = not_pointwise},
     OpDef{.op = Op::constant,
           .name = "constant",
           .arity = 0,
@@ -72,7 +72,7 @@ constexpr std::array kRows = {
           .infer = infer_constant,
           .gradient = zero_gradient,
           .reference = constant_value,
-          .scalar = not_scalar},
+          .lowering = not_pointwise},
     OpDef{.op = Op::iota,
           .name = "iota",
           .arity = 0,
@@ -80,7 +80,7 @@ constexpr std::array kRows = {
           .infer = infer_iota,
           .gradient = zero_gradient,
           .reference = iota_value,
-          .scalar = not_scalar},
+          .lowering = not_pointwise},
 };
 static_assert(complete(kRows, Op::parameter, Op::iota));
 

@@ -145,7 +145,7 @@ constexpr std::array kRows = {
           .infer = infer_broadcast,
           .gradient = gradient_broadcast,
           .reference = reference_broadcast,
-          .scalar = not_scalar},
+          .lowering = not_pointwise},
     OpDef{.op = Op::reshape,
           .name = "reshape",
           .arity = 1,
@@ -153,7 +153,7 @@ constexpr std::array kRows = {
           .infer = infer_reshape,
           .gradient = gradient_reshape,
           .reference = reference_reshape,
-          .scalar = not_scalar},
+          .lowering = not_pointwise},
     OpDef{.op = Op::transpose,
           .name = "transpose",
           .arity = 1,
@@ -161,7 +161,7 @@ constexpr std::array kRows = {
           .infer = infer_transpose,
           .gradient = gradient_transpose,
           .reference = reference_transpose,
-          .scalar = not_scalar},
+          .lowering = not_pointwise},
 };
 static_assert(complete(kRows, Op::broadcast_in_dim, Op::transpose));
 

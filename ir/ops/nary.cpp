@@ -1,8 +1,10 @@
 // Element-wise ops of two and three operands.
 //
 // The undefined corners are defined, as XLA defines them: integer division by zero gives all ones
-// (-1), its remainder the dividend; INT_MIN / -1 is INT_MIN, its remainder 0. maximum and minimum
-// propagate NaN. At a tie of maximum or minimum each side gets half the gradient (PyTorch).
+// (-1), its remainder the dividend; INT_MIN / -1 is INT_MIN, its remainder 0. A shift's amount is
+// an unsigned number; past the width nothing is left but zeros, or the sign in an arithmetic shift.
+// maximum and minimum propagate NaN. At a tie of maximum or minimum each side gets half the
+// gradient (PyTorch).
 #include <array>
 #include <cmath>
 
@@ -27,6 +29,14 @@ std::vector<Type> infer_same(const InferContext& context) {
 }
 std::vector<Type> infer_number(const InferContext& context) {
   if (is_bool(context.type(0).dtype)) shape_error("integer or float operands of one type");
+  return infer_same(context);
+}
+std::vector<Type> infer_integer(const InferContext& context) {
+  if (!is_integer(context.type(0).dtype)) shape_error("integer operands of one type");
+  return infer_same(context);
+}
+std::vector<Type> infer_float(const InferContext& context) {
+  if (!is_float(context.type(0).dtype)) shape_error("float operands of one type");
   return infer_same(context);
 }
 std::vector<Type> infer_logical(const InferContext& context) {
@@ -64,6 +74,18 @@ Gradients gradient_power(const Node& node, Cotangents ct) {
       binary(Op::and_, compare(a, zero, Direction::EQ), compare(b, zero, Direction::GE));
   const Value db = select(flat, zero, multiply(y, unary(Op::log, a)));
   return {multiply(ct[0], da), multiply(ct[0], db)};
+}
+
+Gradients gradient_atan2(const Node& node, Cotangents ct) {
+  // x / (x² + y²) and -y / (x² + y²), with nothing squared that could overflow or underflow: with
+  // the ratio t of the smaller to the larger operand, 1 / (larger (1 + t²)) and t times that.
+  const Value y = node.operand(0), x = node.operand(1);
+  const Value steep = compare(unary(Op::abs, y), unary(Op::abs, x), Direction::GT);
+  const Value larger = select(steep, y, x), smaller = select(steep, x, y);
+  const Value t = divide(smaller, larger);
+  const Value by_smaller = divide(ct[0], multiply(larger, add(like(x, 1), multiply(t, t))));
+  const Value by_larger = multiply(by_smaller, t);
+  return {select(steep, by_larger, by_smaller), negate(select(steep, by_smaller, by_larger))};
 }
 
 Gradients gradient_select(const Node& node, Cotangents ct) {
@@ -179,6 +201,25 @@ T power_elements(T a, T b) {
   }
 }
 
+template <class T>
+constexpr unsigned kWidth = 8 * sizeof(T);
+
+template <class T>
+T shifted_left(T a, T amount) {
+  const auto n = reference::bits(amount);
+  return n < kWidth<T> ? static_cast<T>(static_cast<std::uint64_t>(a) << n) : T(0);
+}
+template <class T>
+T shifted_right_logical(T a, T amount) {
+  const auto n = reference::bits(amount);
+  return n < kWidth<T> ? static_cast<T>(reference::bits(a) >> n) : T(0);
+}
+template <class T>
+T shifted_right_arithmetic(T a, T amount) {
+  const unsigned n = std::min<std::uint64_t>(reference::bits(amount), kWidth<T> - 1);
+  return static_cast<T>(static_cast<std::make_signed_t<T>>(a) >> n);
+}
+
 template <Opcode kOpcode>
 Val opcode(const Node&, Operands x) {
   return x[0].op(kOpcode, x[1]);
@@ -206,6 +247,27 @@ Val guarded_division(Operands x, bool quotient) {
   const Val by_minus_one = b == ones;
   const Val safe = a.op(opcode, select(by_zero | by_minus_one, one, b));
   return select(by_zero, quotient ? ones : a, select(by_minus_one, quotient ? -a : zero, safe));
+}
+
+/// The integer of this one's width, signed or unsigned.
+DType integer_as_wide_as(DType dtype, bool sign) {
+  if (is_signed(dtype) == sign) return dtype;
+  constexpr int kApart = static_cast<int>(DType::ui8) - static_cast<int>(DType::i8);
+  return static_cast<DType>(static_cast<int>(dtype) + (sign ? -kApart : kApart));
+}
+Val as(Val x, DType dtype) { return x.type().dtype == dtype ? x : x.bitcast(dtype); }
+
+/// A shift with all amounts defined: loop IR's own take those below the width only.
+template <Opcode kOpcode, bool kArithmetic>
+Val shift(const Node&, Operands x) {
+  const DType dtype = x[0].type().dtype;
+  const Val amount = as(x[1], integer_as_wide_as(dtype, false));
+  const Val most = amount.like(8 * size_of(dtype) - 1);
+  const DType inside = integer_as_wide_as(dtype, kArithmetic);
+  const Val within = amount.op(Opcode::min, most);
+  const Val shifted = as(x[0], inside).op(kOpcode, as(within, inside));
+  const Val result = as(shifted, dtype);
+  return kArithmetic ? result : select(amount <= most, result, x[0].like(0));
 }
 
 /// Square and multiply over all bits of the exponent; for negative ones see power_elements.
@@ -257,7 +319,7 @@ constexpr std::array kRows = {
             else
               return reference::wrapping<decltype(a)>(a, b, std::plus<>{});
           }>,
-          .scalar = opcode_or_bits<Opcode::add, Opcode::bit_or>},
+          .lowering = opcode_or_bits<Opcode::add, Opcode::bit_or>},
     OpDef{.op = Op::and_,
           .name = "and",
           .arity = 2,
@@ -270,7 +332,15 @@ constexpr std::array kRows = {
             else
               return a;
           }>,
-          .scalar = opcode<Opcode::bit_and>},
+          .lowering = opcode<Opcode::bit_and>},
+    OpDef{.op = Op::atan2,
+          .name = "atan2",
+          .arity = 2,
+          .traits = kCostly,
+          .infer = infer_float,
+          .gradient = gradient_atan2,
+          .reference = reference::float_binary<[](auto y, auto x) { return std::atan2(y, x); }>,
+          .lowering = [](const Node&, Operands x) { return math::atan2(x[0], x[1]); }},
     OpDef{.op = Op::compare,
           .name = "compare",
           .arity = 2,
@@ -278,7 +348,7 @@ constexpr std::array kRows = {
           .infer = infer_compare,
           .gradient = zero_gradient,
           .reference = reference_compare,
-          .scalar = scalar_compare},
+          .lowering = scalar_compare},
     OpDef{.op = Op::divide,
           .name = "divide",
           .arity = 2,
@@ -290,7 +360,7 @@ constexpr std::array kRows = {
                 return Gradients{da, negate(multiply(da, Value{&node, 0}))};
               },
           .reference = reference::binary<[](auto a, auto b) { return divide_elements(a, b); }>,
-          .scalar = [](const Node&, Operands x) { return guarded_division(x, true); }},
+          .lowering = [](const Node&, Operands x) { return guarded_division(x, true); }},
     OpDef{.op = Op::maximum,
           .name = "maximum",
           .arity = 2,
@@ -298,7 +368,7 @@ constexpr std::array kRows = {
           .infer = infer_same,
           .gradient = gradient_extremum,
           .reference = reference::binary<[](auto a, auto b) { return maximum_elements(a, b); }>,
-          .scalar = opcode_or_bits<Opcode::max, Opcode::bit_or>},
+          .lowering = opcode_or_bits<Opcode::max, Opcode::bit_or>},
     OpDef{.op = Op::minimum,
           .name = "minimum",
           .arity = 2,
@@ -306,7 +376,7 @@ constexpr std::array kRows = {
           .infer = infer_same,
           .gradient = gradient_extremum,
           .reference = reference::binary<[](auto a, auto b) { return minimum_elements(a, b); }>,
-          .scalar = opcode_or_bits<Opcode::min, Opcode::bit_and>},
+          .lowering = opcode_or_bits<Opcode::min, Opcode::bit_and>},
     OpDef{.op = Op::multiply,
           .name = "multiply",
           .arity = 2,
@@ -325,7 +395,7 @@ constexpr std::array kRows = {
             else
               return reference::wrapping<decltype(a)>(a, b, std::multiplies<>{});
           }>,
-          .scalar = opcode_or_bits<Opcode::mul, Opcode::bit_and>},
+          .lowering = opcode_or_bits<Opcode::mul, Opcode::bit_and>},
     OpDef{.op = Op::or_,
           .name = "or",
           .arity = 2,
@@ -338,7 +408,7 @@ constexpr std::array kRows = {
             else
               return a;
           }>,
-          .scalar = opcode<Opcode::bit_or>},
+          .lowering = opcode<Opcode::bit_or>},
     OpDef{.op = Op::power,
           .name = "power",
           .arity = 2,
@@ -349,7 +419,7 @@ constexpr std::array kRows = {
             using T = decltype(a);
             return static_cast<T>(power_elements(reference::Wide<T>(a), reference::Wide<T>(b)));
           }>,
-          .scalar = scalar_power},
+          .lowering = scalar_power},
     OpDef{.op = Op::remainder,
           .name = "remainder",
           .arity = 2,
@@ -365,7 +435,7 @@ constexpr std::array kRows = {
                 return Gradients{ct[0], negate(multiply(ct[0], whole))};
               },
           .reference = reference::binary<[](auto a, auto b) { return remainder_elements(a, b); }>,
-          .scalar = [](const Node&, Operands x) { return guarded_division(x, false); }},
+          .lowering = [](const Node&, Operands x) { return guarded_division(x, false); }},
     OpDef{.op = Op::select,
           .name = "select",
           .arity = 3,
@@ -373,7 +443,34 @@ constexpr std::array kRows = {
           .infer = infer_select,
           .gradient = gradient_select,
           .reference = reference_select,
-          .scalar = scalar_select},
+          .lowering = scalar_select},
+    OpDef{.op = Op::shift_left,
+          .name = "shift_left",
+          .arity = 2,
+          .traits = kCheap,
+          .infer = infer_integer,
+          .gradient = zero_gradient,
+          .reference = reference::integer_binary<[](auto a, auto n) { return shifted_left(a, n); }>,
+          .lowering = shift<Opcode::shl, false>},
+    OpDef{.op = Op::shift_right_arithmetic,
+          .name = "shift_right_arithmetic",
+          .arity = 2,
+          .traits = kCheap,
+          .infer = infer_integer,
+          .gradient = zero_gradient,
+          .reference = reference::integer_binary<[](auto a, auto n) {
+            return shifted_right_arithmetic(a, n);
+          }>,
+          .lowering = shift<Opcode::shr, true>},
+    OpDef{.op = Op::shift_right_logical,
+          .name = "shift_right_logical",
+          .arity = 2,
+          .traits = kCheap,
+          .infer = infer_integer,
+          .gradient = zero_gradient,
+          .reference =
+              reference::integer_binary<[](auto a, auto n) { return shifted_right_logical(a, n); }>,
+          .lowering = shift<Opcode::shr, false>},
     OpDef{.op = Op::subtract,
           .name = "subtract",
           .arity = 2,
@@ -386,7 +483,7 @@ constexpr std::array kRows = {
             else
               return reference::wrapping<decltype(a)>(a, b, std::minus<>{});
           }>,
-          .scalar = opcode<Opcode::sub>},
+          .lowering = opcode<Opcode::sub>},
     OpDef{.op = Op::xor_,
           .name = "xor",
           .arity = 2,
@@ -399,7 +496,7 @@ constexpr std::array kRows = {
             else
               return a;
           }>,
-          .scalar = opcode<Opcode::bit_xor>},
+          .lowering = opcode<Opcode::bit_xor>},
 };
 static_assert(complete(kRows, Op::add, Op::xor_));
 

@@ -1,5 +1,7 @@
 // Element-wise ops of one operand. Derivatives at kinks follow PyTorch: abs has 0 at 0.
+#include <algorithm>
 #include <array>
+#include <bit>
 #include <numbers>
 
 #include "ir/build.h"
@@ -33,12 +35,24 @@ std::vector<Type> infer_logical(const InferContext& context) {
   if (is_float(context.type(0).dtype)) shape_error("a boolean or integer operand");
   return {context.type(0)};
 }
+std::vector<Type> infer_integer(const InferContext& context) {
+  if (!is_integer(context.type(0).dtype)) shape_error("an integer operand");
+  return {context.type(0)};
+}
 std::vector<Type> infer_is_finite(const InferContext& context) {
   return {Type{DType::i1, infer_float(context)[0].dims}};
 }
 std::vector<Type> infer_convert(const InferContext& context) {
   internal_check(context.result.has_value(), "convert is made with its result type");
   return {Type{context.result->dtype, context.type(0).dims}};
+}
+std::vector<Type> infer_bitcast(const InferContext& context) {
+  internal_check(context.result.has_value(), "bitcast_convert is made with its result type");
+  // A boolean has one bit, though it is stored in a byte. Other widths would need another shape.
+  const DType from = context.type(0).dtype, to = context.result->dtype;
+  if (size_of(from) != size_of(to) || is_bool(from) != is_bool(to))
+    shape_error(fmt::format("an operand as wide as {}", name_of(to)));
+  return {Type{to, context.type(0).dims}};
 }
 
 /// ct · f where f is the derivative as a graph of the node's operand x and result y.
@@ -51,6 +65,12 @@ Gradients gradient_convert(const Node& node, Cotangents ct) {
   const DType from = node.operand(0).type().dtype;
   if (!is_float(from) || !is_float(node.type().dtype)) return {Value{}};
   return {convert(ct[0], from)};
+}
+
+std::vector<Array> reference_bitcast(const Node& node, std::span<const Array> operands) {
+  Array result(node.type());
+  std::ranges::copy(operands[0].bytes(), result.bytes().begin());
+  return {result};
 }
 
 std::vector<Array> reference_convert(const Node& node, std::span<const Array> operands) {
@@ -76,6 +96,10 @@ Val function(const Node&, Operands x) {
 
 Val scalar_negate(const Node&, Operands x) { return -x[0]; }
 Val scalar_convert(const Node& node, Operands x) { return x[0].convert(node.type().dtype); }
+Val scalar_bitcast(const Node& node, Operands x) {
+  const DType to = node.type().dtype;
+  return x[0].type().dtype == to ? x[0] : x[0].bitcast(to);
+}
 Val scalar_is_finite(const Node&, Operands x) {
   return x[0].op(loop::Opcode::abs) < x[0].like(std::numeric_limits<double>::infinity());
 }
@@ -88,6 +112,12 @@ Val scalar_not(const Node&, Operands x) { return ~x[0]; }
 
 constexpr Traits kCheap{.elementwise = true};
 constexpr Traits kCostly{.elementwise = true, .transcendental = true};
+constexpr Traits kChlo{.elementwise = true, .transcendental = true, .chlo = true};
+
+// Still to be written; every use below goes away with it.
+std::vector<Array> unwritten(const Node&, std::span<const Array>) {
+  throw InternalError("unwritten");
+}
 
 constexpr std::array kRows = {
     OpDef{.op = Op::abs,
@@ -104,7 +134,24 @@ constexpr std::array kRows = {
             else
               return x;
           }>,
-          .scalar = opcode<loop::Opcode::abs>},
+          .lowering = opcode<loop::Opcode::abs>},
+    OpDef{.op = Op::bitcast_convert,
+          .name = "bitcast_convert",
+          .arity = 1,
+          .traits = kCheap,
+          .infer = infer_bitcast,
+          // Of the same dtype it is the identity; between others bits say nothing of a slope.
+          .gradient = gradient_convert,
+          .reference = reference_bitcast,
+          .lowering = scalar_bitcast},
+    OpDef{.op = Op::cbrt,
+          .name = "cbrt",
+          .arity = 1,
+          .traits = kCostly,
+          .infer = infer_float,
+          .gradient = not_differentiable,
+          .reference = unwritten,
+          .lowering = not_pointwise},
     OpDef{.op = Op::ceil,
           .name = "ceil",
           .arity = 1,
@@ -112,7 +159,7 @@ constexpr std::array kRows = {
           .infer = infer_float,
           .gradient = zero_gradient,
           .reference = reference::float_unary<[](auto x) { return std::ceil(x); }>,
-          .scalar = opcode<loop::Opcode::ceil>},
+          .lowering = opcode<loop::Opcode::ceil>},
     OpDef{.op = Op::convert,
           .name = "convert",
           .arity = 1,
@@ -120,7 +167,7 @@ constexpr std::array kRows = {
           .infer = infer_convert,
           .gradient = gradient_convert,
           .reference = reference_convert,
-          .scalar = scalar_convert},
+          .lowering = scalar_convert},
     OpDef{.op = Op::cosine,
           .name = "cosine",
           .arity = 1,
@@ -128,18 +175,51 @@ constexpr std::array kRows = {
           .infer = infer_float,
           .gradient = chain<[](Value x, Value) { return negate(unary(Op::sine, x)); }>,
           .reference = reference::float_unary<[](auto x) { return std::cos(x); }>,
-          .scalar = function<[](Val x) { return math::cos(x); }>},
+          .lowering = function<[](Val x) { return math::cos(x); }>},
+    OpDef{.op = Op::count_leading_zeros,
+          .name = "count_leading_zeros",
+          .arity = 1,
+          .traits = kCheap,
+          .infer = infer_integer,
+          .gradient = zero_gradient,
+          .reference =
+              reference::integer_unary<[](auto x) { return std::countl_zero(reference::bits(x)); }>,
+          .lowering = opcode<loop::Opcode::clz>},
+    OpDef{.op = Op::digamma,
+          .name = "digamma",
+          .arity = 1,
+          .traits = kChlo,
+          .infer = infer_float,
+          .gradient = not_differentiable,
+          .reference = unwritten,
+          .lowering = not_pointwise},
     OpDef{.op = Op::erf,
           .name = "erf",
           .arity = 1,
-          .traits = kCostly,
+          .traits = kChlo,
           .infer = infer_float,
           .gradient = chain<[](Value x, Value) {
             return multiply(like(x, 2 * std::numbers::inv_sqrtpi),
                             unary(Op::exponential, negate(multiply(x, x))));
           }>,
           .reference = reference::float_unary<[](auto x) { return std::erf(x); }>,
-          .scalar = function<[](Val x) { return math::erf(x); }>},
+          .lowering = function<[](Val x) { return math::erf(x); }>},
+    OpDef{.op = Op::erf_inv,
+          .name = "erf_inv",
+          .arity = 1,
+          .traits = kChlo,
+          .infer = infer_float,
+          .gradient = not_differentiable,
+          .reference = unwritten,
+          .lowering = not_pointwise},
+    OpDef{.op = Op::erfc,
+          .name = "erfc",
+          .arity = 1,
+          .traits = kChlo,
+          .infer = infer_float,
+          .gradient = not_differentiable,
+          .reference = unwritten,
+          .lowering = not_pointwise},
     OpDef{.op = Op::exponential,
           .name = "exponential",
           .arity = 1,
@@ -147,7 +227,7 @@ constexpr std::array kRows = {
           .infer = infer_float,
           .gradient = chain<[](Value, Value y) { return y; }>,
           .reference = reference::float_unary<[](auto x) { return std::exp(x); }>,
-          .scalar = function<[](Val x) { return math::exp(x); }>},
+          .lowering = function<[](Val x) { return math::exp(x); }>},
     OpDef{.op = Op::exponential_minus_one,
           .name = "exponential_minus_one",
           .arity = 1,
@@ -155,7 +235,7 @@ constexpr std::array kRows = {
           .infer = infer_float,
           .gradient = chain<[](Value, Value y) { return add(y, like(y, 1)); }>,
           .reference = reference::float_unary<[](auto x) { return std::expm1(x); }>,
-          .scalar = function<[](Val x) { return math::expm1(x); }>},
+          .lowering = function<[](Val x) { return math::expm1(x); }>},
     OpDef{.op = Op::floor,
           .name = "floor",
           .arity = 1,
@@ -163,7 +243,7 @@ constexpr std::array kRows = {
           .infer = infer_float,
           .gradient = zero_gradient,
           .reference = reference::float_unary<[](auto x) { return std::floor(x); }>,
-          .scalar = opcode<loop::Opcode::floor>},
+          .lowering = opcode<loop::Opcode::floor>},
     OpDef{
         .op = Op::is_finite,
         .name = "is_finite",
@@ -172,7 +252,15 @@ constexpr std::array kRows = {
         .infer = infer_is_finite,
         .gradient = zero_gradient,
         .reference = reference::unary<[](auto x) { return std::isfinite(static_cast<double>(x)); }>,
-        .scalar = scalar_is_finite},
+        .lowering = scalar_is_finite},
+    OpDef{.op = Op::lgamma,
+          .name = "lgamma",
+          .arity = 1,
+          .traits = kChlo,
+          .infer = infer_float,
+          .gradient = not_differentiable,
+          .reference = unwritten,
+          .lowering = not_pointwise},
     OpDef{.op = Op::log,
           .name = "log",
           .arity = 1,
@@ -180,7 +268,7 @@ constexpr std::array kRows = {
           .infer = infer_float,
           .gradient = chain<[](Value x, Value) { return divide(like(x, 1), x); }>,
           .reference = reference::float_unary<[](auto x) { return std::log(x); }>,
-          .scalar = function<[](Val x) { return math::log(x); }>},
+          .lowering = function<[](Val x) { return math::log(x); }>},
     OpDef{.op = Op::log_plus_one,
           .name = "log_plus_one",
           .arity = 1,
@@ -188,7 +276,7 @@ constexpr std::array kRows = {
           .infer = infer_float,
           .gradient = chain<[](Value x, Value) { return divide(like(x, 1), add(x, like(x, 1))); }>,
           .reference = reference::float_unary<[](auto x) { return std::log1p(x); }>,
-          .scalar = function<[](Val x) { return math::log1p(x); }>},
+          .lowering = function<[](Val x) { return math::log1p(x); }>},
     OpDef{.op = Op::logistic,
           .name = "logistic",
           .arity = 1,
@@ -199,7 +287,7 @@ constexpr std::array kRows = {
             // exp(-x) overflows long before the result, e^x, underflows.
             return x < 0 ? std::exp(x) / (1 + std::exp(x)) : 1 / (1 + std::exp(-x));
           }>,
-          .scalar = function<[](Val x) { return math::logistic(x); }>},
+          .lowering = function<[](Val x) { return math::logistic(x); }>},
     OpDef{.op = Op::negate,
           .name = "negate",
           .arity = 1,
@@ -212,7 +300,7 @@ constexpr std::array kRows = {
             else
               return reference::wrapping<decltype(x)>(0, x, std::minus<>{});
           }>,
-          .scalar = scalar_negate},
+          .lowering = scalar_negate},
     OpDef{.op = Op::not_,
           .name = "not",
           .arity = 1,
@@ -227,7 +315,16 @@ constexpr std::array kRows = {
             else
               return x;
           }>,
-          .scalar = scalar_not},
+          .lowering = scalar_not},
+    OpDef{.op = Op::popcnt,
+          .name = "popcnt",
+          .arity = 1,
+          .traits = kCheap,
+          .infer = infer_integer,
+          .gradient = zero_gradient,
+          .reference =
+              reference::integer_unary<[](auto x) { return std::popcount(reference::bits(x)); }>,
+          .lowering = opcode<loop::Opcode::popcnt>},
     OpDef{.op = Op::round_nearest_even,
           .name = "round_nearest_even",
           .arity = 1,
@@ -235,7 +332,7 @@ constexpr std::array kRows = {
           .infer = infer_float,
           .gradient = zero_gradient,
           .reference = reference::float_unary<[](auto x) { return std::nearbyint(x); }>,
-          .scalar = opcode<loop::Opcode::round_even>},
+          .lowering = opcode<loop::Opcode::round_even>},
     OpDef{.op = Op::rsqrt,
           .name = "rsqrt",
           .arity = 1,
@@ -243,7 +340,7 @@ constexpr std::array kRows = {
           .infer = infer_float,
           .gradient = chain<[](Value x, Value y) { return multiply(like(y, -0.5), divide(y, x)); }>,
           .reference = reference::float_unary<[](auto x) { return 1 / std::sqrt(x); }>,
-          .scalar = function<[](Val x) { return x.like(1) / x.op(loop::Opcode::sqrt); }>},
+          .lowering = function<[](Val x) { return x.like(1) / x.op(loop::Opcode::sqrt); }>},
     OpDef{.op = Op::sign,
           .name = "sign",
           .arity = 1,
@@ -251,7 +348,7 @@ constexpr std::array kRows = {
           .infer = infer_signed_or_float,
           .gradient = zero_gradient,
           .reference = reference::unary<[](auto x) { return sign_element(x); }>,
-          .scalar = scalar_sign},
+          .lowering = scalar_sign},
     OpDef{.op = Op::sine,
           .name = "sine",
           .arity = 1,
@@ -259,7 +356,7 @@ constexpr std::array kRows = {
           .infer = infer_float,
           .gradient = chain<[](Value x, Value) { return unary(Op::cosine, x); }>,
           .reference = reference::float_unary<[](auto x) { return std::sin(x); }>,
-          .scalar = function<[](Val x) { return math::sin(x); }>},
+          .lowering = function<[](Val x) { return math::sin(x); }>},
     OpDef{.op = Op::sqrt,
           .name = "sqrt",
           .arity = 1,
@@ -267,7 +364,15 @@ constexpr std::array kRows = {
           .infer = infer_float,
           .gradient = chain<[](Value, Value y) { return divide(like(y, 0.5), y); }>,
           .reference = reference::float_unary<[](auto x) { return std::sqrt(x); }>,
-          .scalar = opcode<loop::Opcode::sqrt>},
+          .lowering = opcode<loop::Opcode::sqrt>},
+    OpDef{.op = Op::tan,
+          .name = "tan",
+          .arity = 1,
+          .traits = kChlo,
+          .infer = infer_float,
+          .gradient = not_differentiable,
+          .reference = unwritten,
+          .lowering = not_pointwise},
     OpDef{.op = Op::tanh,
           .name = "tanh",
           .arity = 1,
@@ -275,7 +380,7 @@ constexpr std::array kRows = {
           .infer = infer_float,
           .gradient = chain<[](Value, Value y) { return subtract(like(y, 1), multiply(y, y)); }>,
           .reference = reference::float_unary<[](auto x) { return std::tanh(x); }>,
-          .scalar = function<[](Val x) { return math::tanh(x); }>},
+          .lowering = function<[](Val x) { return math::tanh(x); }>},
 };
 static_assert(complete(kRows, Op::abs, Op::tanh));
 
