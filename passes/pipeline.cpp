@@ -6,6 +6,7 @@
 
 #include "ir/op.h"
 #include "passes/fuse.h"
+#include "passes/merge_loops.h"
 #include "passes/simplify.h"
 
 namespace kiln {
@@ -16,6 +17,7 @@ constexpr std::int64_t kMaxFoldedElements = 1024;
 
 constexpr std::array kFused = {
     Pass{"inline_composites", inline_composites},
+    Pass{"merge_loops", merge_loops},
     Pass{"simplify", simplify},
     Pass{"fold", fold},
     Pass{"cse", cse},
@@ -24,6 +26,7 @@ constexpr std::array kFused = {
 };
 constexpr std::array kUnfused = {
     Pass{"inline_composites", inline_composites},
+    Pass{"merge_loops", merge_loops},
     Pass{"simplify", simplify},
     Pass{"fold", fold},
     Pass{"cse", cse},
