@@ -4,6 +4,7 @@
 #include "frontend/gradient.h"
 #include "frontend/module.h"
 #include "frontend/optim.h"
+#include "frontend/random.h"
 #include "frontend/tensor.h"
 #include "runtime/jit.h"
 #include "runtime/settings.h"
