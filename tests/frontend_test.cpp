@@ -8,7 +8,7 @@
 #include "frontend/gradient.h"
 #include "frontend/module.h"
 #include "frontend/optim.h"
-#include "frontend/tensor.h"
+#include "frontend/functions.h"
 #include "frontend/trace.h"
 #include "ir/interpret.h"
 #include "runtime/jit.h"
