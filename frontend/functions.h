@@ -1,6 +1,7 @@
 // All functions on tensors.
 #pragma once
 
+#include "frontend/activation.h"
 #include "frontend/creation.h"
 #include "frontend/elementwise.h"
 #include "frontend/linear_algebra.h"

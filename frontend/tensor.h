@@ -61,12 +61,17 @@ struct At : Operand {
   At(double number, Where w = Where::current()) : Operand(number), where(w) {}    // NOLINT
   Where where;
 };
-// The functions add, sub, … of frontend/elementwise.h.
+// The functions add, sub, …, lt, … of frontend/elementwise.h. There is no == or !=: eq and ne
+// compare tensors.
 Tensor operator+(const At& a, const At& b);
 Tensor operator-(const At& a, const At& b);
 Tensor operator*(const At& a, const At& b);
 Tensor operator/(const At& a, const At& b);
 Tensor operator-(const At& a);
+Tensor operator<(const At& a, const At& b);
+Tensor operator<=(const At& a, const At& b);
+Tensor operator>(const At& a, const At& b);
+Tensor operator>=(const At& a, const At& b);
 
 /// The value, through which no gradient flows.
 Tensor stop_gradient(const Tensor& x, Where where = Where::current());
