@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include "frontend/functions.h"
+
 namespace kiln {
 
 void Optimizer::update(const std::vector<Parameter>& parameters,
@@ -18,7 +20,7 @@ void Optimizer::update(const std::vector<Parameter>& parameters,
                                      parameters[i].name(), parameters[i].type().pretty(),
                                      gradients[i].type().pretty()));
   group_ = parameters[0].name();
-  steps_taken_.reset();
+  step_number_.reset();
   begin_update();
   for (std::size_t i = 0; i < parameters.size(); ++i)
     trace.assign(parameters[i].variable(), updated(parameters[i], parameters[i], gradients[i]),
@@ -44,20 +46,20 @@ Optimizer::Slot Optimizer::slot(const std::string& what, const Parameter& parame
   return Slot(variable(what + "." + parameter.name(), parameter.type(), initial));
 }
 
-Tensor Optimizer::steps_taken() {
-  if (!steps_taken_) {
+Tensor Optimizer::step_number() {
+  if (!step_number_) {
     Trace& trace = Trace::current("update");
     const VariablePtr& count = variable("step." + group_, Type{DType::i64, {}}, 0);
-    const Tensor before = trace.read(count);
-    trace.assign(count, before + 1.0);
-    steps_taken_ = to(before, DType::f64);
+    const Tensor step = trace.read(count) + 1.0;
+    trace.assign(count, step);
+    step_number_ = to(step, DType::f64);
   }
-  return *steps_taken_;
+  return *step_number_;
 }
 
 Operand Optimizer::learning_rate(DType dtype) {
   if (!scheduled()) return lr_.constant();
-  return to(lr_.at(steps_taken()), dtype);
+  return to(lr_.at(step_number() - 1.0), dtype);
 }
 
 SGD::SGD(SGDOptions options, std::string name, Where where)
@@ -76,7 +78,7 @@ Tensor SGD::updated(const Parameter& parameter, const Tensor& value, const Tenso
     const Slot v = slot("momentum_buffer", parameter);
     Tensor added = g;
     if (options_.dampening != 0)
-      added = where(eq(steps_taken(), 0.0), g, (1 - options_.dampening) * g);
+      added = where(eq(step_number(), 1.0), g, (1 - options_.dampening) * g);
     const Tensor velocity = v.assign(options_.momentum * v.read() + added);
     g = options_.nesterov ? g + options_.momentum * velocity : velocity;
   }
@@ -85,7 +87,7 @@ Tensor SGD::updated(const Parameter& parameter, const Tensor& value, const Tenso
 
 void Adam::begin_update() {
   // 1 - βᵗ in f64: in f32 the cancellation would cost five digits at t = 1.
-  const Tensor t = steps_taken() + 1.0;
+  const Tensor t = step_number();
   const auto correction = [&](double beta) { return 1.0 - exp(t * std::log(beta)); };
   step_size_ = div(learning_rate(DType::f64), correction(options_.beta1));
   inverse_root_ = 1.0 / sqrt(correction(options_.beta2));
@@ -124,7 +126,8 @@ Tensor Adagrad::updated(const Parameter& parameter, const Tensor& value, const T
   const Tensor accumulated = s.assign(s.read() + g * g);
   Operand lr = learning_rate(value.dtype());
   if (options_.lr_decay != 0)
-    lr = to(div(learning_rate(DType::f64), 1.0 + steps_taken() * options_.lr_decay), value.dtype());
+    lr = to(div(learning_rate(DType::f64), 1.0 + (step_number() - 1.0) * options_.lr_decay),
+            value.dtype());
   return value - mul(lr, g / (sqrt(accumulated) + options_.eps));
 }
 

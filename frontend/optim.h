@@ -49,8 +49,8 @@ class Optimizer {
     VariablePtr variable_;
   };
   Slot slot(const std::string& what, const Parameter& parameter, double initial = 0);
-  /// How many updates these parameters had before this one: an f64 scalar.
-  Tensor steps_taken();
+  /// 1 in these parameters' first update, and so on: an f64 scalar.
+  Tensor step_number();
   /// This step's learning rate as an operand of tensors of that dtype.
   Operand learning_rate(DType dtype);
   bool scheduled() const { return !lr_.is_constant(); }
@@ -63,7 +63,7 @@ class Optimizer {
   std::string name_;
   std::map<std::string, VariablePtr> variables_;
   std::string group_;                  // of this update: the name of its first parameter
-  std::optional<Tensor> steps_taken_;  // in this update, once asked for
+  std::optional<Tensor> step_number_;  // of this update, once asked for
 };
 
 /// torch.optim.SGD: v = momentum v + (1 - dampening) g (the first v is g), p -= lr (nesterov ? g +

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <numbers>
 
+#include "frontend/functions.h"
 #include "ir/build.h"
 
 namespace kiln {

@@ -2,6 +2,8 @@
 
 #include <numbers>
 
+#include "frontend/functions.h"
+
 namespace kiln {
 namespace {
 

@@ -4,6 +4,7 @@
 #include <numeric>
 #include <set>
 
+#include "frontend/functions.h"
 #include "frontend/gradient.h"
 #include "frontend/random.h"
 #include "runtime/jit.h"

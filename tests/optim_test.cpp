@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <limits>
 
+#include "frontend/functions.h"
 #include "ir/interpret.h"
 #include "runtime/checkpoint.h"
 #include "runtime/jit.h"
