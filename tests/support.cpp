@@ -158,9 +158,9 @@ bool agree(T got, T want, Tolerance tolerance, double scale) {
     if (got == want) return tolerance.relative > 0 || std::signbit(got) == std::signbit(want);
     const double apart = std::fabs(static_cast<double>(got) - static_cast<double>(want));
     if (apart <= tolerance.relative * scale) return true;  // not where one is infinite
-    return static_cast<double>(ordinal(got)) - static_cast<double>(ordinal(want)) <=
-               tolerance.ulps &&
-           static_cast<double>(ordinal(want)) - static_cast<double>(ordinal(got)) <= tolerance.ulps;
+    const auto [low, high] = std::minmax({ordinal(got), ordinal(want)});
+    return static_cast<std::uint64_t>(high) - static_cast<std::uint64_t>(low) <=
+           static_cast<std::uint64_t>(tolerance.ulps);
   } else {
     return got == want;
   }
