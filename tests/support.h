@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "codegen/target.h"
-#include "frontend/tensor.h"
+#include "frontend/functions.h"
 #include "ir/graph.h"
 #include "passes/pipeline.h"
 
