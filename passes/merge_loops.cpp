@@ -5,6 +5,7 @@
 #include <tuple>
 
 #include "ir/op.h"
+#include "passes/regions.h"
 
 namespace kiln {
 namespace {
@@ -73,18 +74,7 @@ std::vector<Value> merged(std::span<const Value> results) {
       operands.push_back(
           found == done.end() ? operand : found->second[static_cast<std::size_t>(operand.index)]);
     }
-    std::vector<Region> regions = node->regions();
-    if (!traits(*node).control) return remake(node, operands);
-    for (Region& region : regions) region.results = merged(region.results);
-    const Node* again =
-        node->graph().make(node->op(), operands, node->attrs(), node->type(), regions);
-    const std::vector<Location> places = node->graph().locations(node);
-    for (const Location& where : places)
-      node->graph().make(node->op(), operands, node->attrs(), node->type(), regions, where);
-    std::vector<Value> values;
-    for (std::size_t i = 0; i < again->types().size(); ++i)
-      values.push_back({again, static_cast<int>(i)});
-    return values;
+    return remake_inside(node, operands, merged);
   };
   for (const Node* node : topological(results)) {
     if (done.contains(node)) continue;
