@@ -16,6 +16,7 @@
 namespace kiln {
 namespace {
 
+using Catch::Matchers::ContainsSubstring;
 using In = const std::vector<Tensor>&;
 using Tensors = std::vector<Tensor>;
 using Case = std::function<Tensors(In)>;
@@ -353,6 +354,158 @@ TEST_CASE("functions_and_their_gradients_agree_with_pytorch", "[functions]") {
   constexpr std::size_t kTogether = 25;
   for (std::size_t begin = 0; begin < samples.size(); begin += kTogether)
     check_together(std::span(samples).subspan(begin, std::min(kTogether, samples.size() - begin)));
+}
+
+TEST_CASE("each_function_complains_of_what_it_cannot_take_by_name_with_the_shapes_at_the_call",
+          "[functions]") {
+  struct Complaint {
+    std::function<void(In)> body;
+    std::vector<std::string> parts;
+  };
+  const std::vector<Type> types = {{DType::f32, {2, 3}}, {DType::f32, {4, 5}}, {DType::i32, {2, 3}},
+                                   {DType::i1, {4}},     {DType::i64, {3}},    {DType::f32, {}}};
+  const std::vector<Complaint> complaints = {
+      {[](In in) { gelu(in[2]); }, {"gelu: expected a float tensor, found i32[2, 3]"}},
+      {[](In in) { silu(in[2]); }, {"silu: expected a float tensor, found i32[2, 3]"}},
+      {[](In in) { asin(in[2]); }, {"asin: expected a float tensor, found i32[2, 3]"}},
+      {[](In in) { log2(in[2]); }, {"log2: expected a float tensor, found i32[2, 3]"}},
+      {[](In in) { hardtanh(in[0], 2, 1); }, {"hardtanh: expected low <= high, found 2 and 1"}},
+      {[](In in) { floor_divide(in[0], 2); }, {"floor_divide: expected integers, found f32[2, 3]"}},
+      {[](In in) { flatten(in[0], 1, 0); },
+       {"flatten: expected a first axis before the last, found 1 and 0", "f32[2, 3]"}},
+      {[](In in) { unflatten(in[0], 1, {2, -1}); },
+       {"unflatten: axis 1 of f32[2, 3]", "has extent 3, which does not fit [2, -1]"}},
+      {[](In in) { movedim(in[0], {0, 1}, {0}); },
+       {"movedim: expected as many destinations as sources", "f32[2, 3]"}},
+      {[](In in) { movedim(in[0], 0, 2); }, {"movedim: axis 2 does not exist in f32[2, 3]"}},
+      {[](In in) { broadcast_to(in[0], {3, 3}); },
+       {"expand: f32[2, 3]", "does not stretch to [3, 3]"}},
+      {[](In in) { repeat(in[0], {2}); },
+       {"repeat: expected a number >= 0 for each axis of f32[2, 3]", "found [2]"}},
+      {[](In in) { tile(in[0], {-1}); },
+       {"tile: expected a number >= 0 for each axis of f32[2, 3]"}},
+      {[](In in) { repeat_interleave(in[0], -1); },
+       {"repeat_interleave: expected a number >= 0, found -1"}},
+      {[](In in) { repeat_interleave(in[0], Ints{1, 2}, 1); },
+       {"repeat_interleave: expected a number >= 0 for each of the 3 slices of axis 1 of f32[2, "
+        "3]"}},
+      {[](In in) { repeat(in[0], {std::int64_t{1} << 40, std::int64_t{1} << 40}); },
+       {"1099511627776"}},
+      {[](In in) { cat({in[0], in[1]}); },
+       {"cat: expected tensors of one element type whose extents differ along axis 0 alone",
+        "f32[2, 3]", "f32[4, 5]"}},
+      {[](In in) { cat({in[0], in[2]}, 1); },
+       {"cat: expected tensors of one element type", "i32[2, 3]"}},
+      {[](In) { cat({}); }, {"cat: expected at least one tensor, found none"}},
+      {[](In in) { stack({in[0], in[1]}); }, {"stack: expected tensors of one type", "f32[4, 5]"}},
+      {[](In in) { stack({in[0]}, 3); },
+       {"stack: expected an axis of a result of rank 3, found 3 for f32[2, 3]"}},
+      {[](In in) { split(in[0], 0); }, {"split: expected pieces of extent 1 or more, found 0"}},
+      {[](In in) { split(in[0], Ints{1, 3}, 1); },
+       {"split: expected extents >= 0 that add up to axis 1 of f32[2, 3]", "found [1, 3]"}},
+      {[](In in) { chunk(in[0], 0); }, {"chunk: expected a number of pieces >= 1, found 0"}},
+      {[](In in) { narrow(in[0], 1, 2, 2); },
+       {"narrow: axis 1 of f32[2, 3]", "has no 2 elements from 2 on"}},
+      {[](In in) { select(in[0], 0, 2); }, {"select: axis 0 of f32[2, 3]", "has no element 2"}},
+      {[](In in) { index(in[0], {0, 0, 0}); },
+       {"index: expected at most 2 indices and one Ellipsis for f32[2, 3]", "found 3 and 0"}},
+      {[](In in) { index(in[0], {Slice{.step = 0}}); },
+       {"index: expected a step other than 0 for f32[2, 3]"}},
+      {[](In in) { diagonal(in[0], 0, 1, -1); },
+       {"diagonal: an axis of f32[2, 3]", "is named twice in [1, -1]"}},
+      {[](In in) { flip(in[0], {2}); }, {"flip: axis 2 does not exist in f32[2, 3]"}},
+      {[](In in) { roll(in[0], {1, 2}, {0}); },
+       {"roll: expected a shift for each axis, found [1, 2] for [0] of f32[2, 3]"}},
+      {[](In in) { pad(in[0], {1}); },
+       {"pad: expected two numbers for each of the last axes, found [1] for f32[2, 3]"}},
+      {[](In in) { pad(in[0], {3, 0}, Padding::reflect); },
+       {"pad: expected less than an axis has elements, found [3, 0]"}},
+      {[](In in) { pad(in[0], {-2, -2}); },
+       {"pad: expected numbers that leave extents >= 0 and possible"}},
+      {[](In) { full({2}, 0.5, DType::i32); },
+       {"full: expected a number that i32 holds, found 0.5"}},
+      {[](In) { arange(0, 5, 0); },
+       {"arange: expected a finite number of steps, found 0 to 5 by 0"}},
+      {[](In) { linspace(0, 1, -1); }, {"linspace: expected a number of steps >= 0, found -1"}},
+      {[](In) { eye(-2); }, {"eye: expected extents >= 0, found -2 and -2"}},
+      {[](In in) { tril(in[4]); }, {"tril: expected a tensor of rank 2 or more, found i64[3]"}},
+      {[](In in) { masked_fill(in[0], in[3], 0); },
+       {"masked_fill: expected an i1 mask that broadcasts with f32[2, 3]", "i1[4]"}},
+      {[](In in) { masked_select(in[0], in[0] > 0); },
+       {"masked_select: expected a mask made of constants", "i1[2, 3]"}},
+      {[](In in) { index_select(in[0], 2, in[4]); },
+       {"index_select: axis 2 does not exist in f32[2, 3]"}},
+      {[](In in) { index_select(in[0], 0, in[2]); },
+       {"index_select: expected a vector of indices, found i32[2, 3]"}},
+      {[](In in) { take(in[0], in[0]); }, {"take: expected an integer tensor, found f32[2, 3]"}},
+      {[](In in) { gather(in[0], 1, in[4]); },
+       {"gather: expected indices that fit into f32[2, 3]", "except along axis 1, found i64[3]"}},
+      {[](In in) { take_along_dim(in[1], in[2], 0); },
+       {"take_along_dim: expected indices that broadcast with f32[4, 5]", "i32[2, 3]"}},
+      {[](In in) { scatter_add(in[0], 0, in[2], in[1] > 0); },
+       {"scatter_add: expected values of f32[2, 3]", "i1[4, 5]", "i32[2, 3]"}},
+      {[](In in) { index_add(in[0], 1, in[4], in[1]); },
+       {"index_add: expected values f32[2, 3] for f32[2, 3]", "found f32[4, 5]"}},
+      {[](In in) { sequence_mask(in[0], 3); },
+       {"sequence_mask: expected an integer tensor, found f32[2, 3]"}},
+      {[](In in) { sequence_mask(in[0], in[4]); },
+       {"sequence_mask: expected x [n, longest, ...] and lengths [n]", "f32[2, 3]", "i64[3]"}},
+      {[](In in) { masked_softmax(in[0], in[4]); },
+       {"masked_softmax: expected lengths for the leading axes of the scores", "i64[3]",
+        "f32[2, 3]"}},
+      {[](In in) { var(in[2]); }, {"var: expected a float tensor, found i32[2, 3]"}},
+      {[](In in) { norm(in[0], 2, {2}); }, {"norm: axis 2 does not exist in f32[2, 3]"}},
+      {[](In in) { logsumexp(in[0], {-3}); }, {"logsumexp: axis -3 does not exist in f32[2, 3]"}},
+      {[](In in) { softmax(in[2], 0); }, {"softmax: expected a float tensor, found i32[2, 3]"}},
+      {[](In in) { sort(in[5]); }, {"sort: axis -1 does not exist in f32[]"}},
+      {[](In in) { topk(in[0], 4); },
+       {"topk: expected 0 to 3 elements of axis -1 of f32[2, 3]", "found 4"}},
+      {[](In in) { argmin(narrow(in[0], 1, 0, 0), 1); },
+       {"argmin: axis 1 of f32[2, 0]", "is empty"}},
+      {[](In in) { cumsum(in[0], 2); }, {"cumsum: axis 2 does not exist in f32[2, 3]"}},
+      {[](In in) { bmm(in[0], in[1]); },
+       {"bmm: expected [b, n, m] and [b, m, p], found f32[2, 3]", "f32[4, 5]"}},
+      {[](In in) { dot(in[0], in[0]); }, {"dot: expected two vectors of one length", "f32[2, 3]"}},
+      {[](In in) { outer(in[0], in[4]); },
+       {"outer: expected two vectors, found f32[2, 3]", "i64[3]"}},
+      {[](In in) { tensordot(in[0], in[1], 1); },
+       {"tensordot: expected one element type and equal extents of axes [1] and [0]", "f32[2, 3]",
+        "f32[4, 5]"}},
+      {[](In in) { tensordot(in[0], in[1], 3); },
+       {"tensordot: expected a number of axes that both have, found 3"}},
+      {[](In in) { cdist(in[0], in[1]); },
+       {"cdist: expected rows of one length", "f32[2, 3]", "f32[4, 5]"}},
+      {[](In in) { einsum("ij,jk->ik", {in[0], in[1]}); },
+       {"einsum: expected equal extents of the axes 'j', found \"ij,jk->ik\" for f32[2, 3]",
+        "f32[4, 5]"}},
+      {[](In in) { einsum("ij", {in[0], in[1]}); }, {"einsum: expected 1 operands, found \"ij\""}},
+      {[](In in) { einsum("ijk->i", {in[0]}); },
+       {"einsum: expected a letter for each axis of f32[2, 3]"}},
+      {[](In in) { einsum("i1->i", {in[0]}); },
+       {"einsum: expected letters and at most one \"...\" for each operand, not '1'"}},
+      {[](In in) { einsum("ij->ii", {in[0]}); },
+       {"einsum: expected a result whose letters occur among the operands, each once"}},
+      {[](In in) { einsum("ij->k", {in[0]}); }, {"einsum: expected a result whose letters occur"}},
+      {[](In in) { einsum("ii", {in[0]}); }, {"einsum: expected equal extents of the axes 'i'"}},
+      {[](In) { einsum("", {}); }, {"einsum: expected 1 operands, found \"\" for no operands"}},
+      {[](In in) { einsum("ij,ij->ij", {in[0], in[2]}); },
+       {"einsum: expected operands of one element type"}},
+      {[](In in) { cat({in[0], Tensor()}); }, {"cat: expected a tensor, found an empty one"}},
+  };
+  for (const Complaint& complaint : complaints) {
+    INFO("expected: " << complaint.parts[0]);
+    std::string text = "no Error";
+    try {
+      trace(types, [&](In in) {
+        complaint.body(in);
+        return Tensors{};
+      });
+    } catch (const Error& error) {
+      text = error.what();
+    }
+    CHECK(text.find("functions_test.cpp:") == 0);  // the call
+    for (const std::string& part : complaint.parts) CHECK_THAT(text, ContainsSubstring(part));
+  }
 }
 
 }  // namespace kiln
