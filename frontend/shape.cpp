@@ -161,9 +161,9 @@ Tensor repeated(std::string_view op, const Tensor& x, const Ints& times, Where w
     wide.push_back(times[i]);
     wide.push_back(extent);
     if (i >= added) axes.push_back(static_cast<std::int64_t>(2 * i + 1));
-    result.push_back(element_count(Ints{times[i], extent}));
+    result.push_back(checked_count({times[i], extent}, op, w));
   }
-  element_count(wide);
+  checked_count(wide, op, w);
   return reshape(Tensor(build::broadcast(x.value(), wide, axes, w)), result, w);
 }
 
@@ -187,7 +187,8 @@ Tensor repeat_interleave(const Tensor& x, std::int64_t times, std::optional<int>
     throw Error(w, fmt::format("repeat_interleave: expected a number >= 0, found {}", times));
   Ints wide = x.shape(), result = x.shape();
   wide.insert(wide.begin() + repeated + 1, times);
-  result[at(repeated)] = element_count(Ints{result[at(repeated)], times});
+  checked_count(wide, "repeat_interleave", w);
+  result[at(repeated)] *= times;
   Ints axes = iota_axes(0, x.dim());
   for (std::int64_t& target : axes) target += target > repeated ? 1 : 0;
   return reshape(Tensor(build::broadcast(x.value(), wide, axes, w)), result, w);

@@ -390,7 +390,7 @@ TEST_CASE("each_function_complains_of_what_it_cannot_take_by_name_with_the_shape
        {"repeat_interleave: expected a number >= 0 for each of the 3 slices of axis 1 of f32[2, "
         "3]"}},
       {[](In in) { repeat(in[0], {std::int64_t{1} << 40, std::int64_t{1} << 40}); },
-       {"1099511627776"}},
+       {"repeat: ", "1099511627776"}},
       {[](In in) { cat({in[0], in[1]}); },
        {"cat: expected tensors of one element type whose extents differ along axis 0 alone",
         "f32[2, 3]", "f32[4, 5]"}},
@@ -503,7 +503,7 @@ TEST_CASE("each_function_complains_of_what_it_cannot_take_by_name_with_the_shape
     } catch (const Error& error) {
       text = error.what();
     }
-    CHECK(text.find("functions_test.cpp:") == 0);  // the call
+    CHECK_THAT(text.substr(0, text.find(": ")), ContainsSubstring("functions_test.cpp:"));
     for (const std::string& part : complaint.parts) CHECK_THAT(text, ContainsSubstring(part));
   }
 }

@@ -365,6 +365,8 @@ const std::vector<std::pair<std::string, Program>>& models() {
 
 }  // namespace
 
+bool offered(const json& golden_case) { return operations().contains(golden_case["op"]); }
+
 const Program& program_of(const json& golden_case) {
   if (golden_case.contains("op") && !golden_case["op"].is_null())
     return operations().at(golden_case["op"]);
