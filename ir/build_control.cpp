@@ -79,11 +79,36 @@ std::vector<Value> placeholders(Graph& graph, std::span<const Type> types) {
   return values;
 }
 
+std::vector<Value> substituted(std::span<const Value> values, Substitutes substitutes) {
+  std::vector<const Node*> order;
+  std::set<const Node*> seen;
+  const auto visit = [&](Value value) {
+    if (!substitutes.contains(key(value)) && seen.insert(value.node).second)
+      order.push_back(value.node);
+  };
+  std::for_each(values.begin(), values.end(), visit);
+  for (std::size_t next = 0; next < order.size(); ++next)
+    std::for_each(order[next]->operands().begin(), order[next]->operands().end(), visit);
+  std::sort(order.begin(), order.end(),
+            [](const Node* a, const Node* b) { return a->id() < b->id(); });
+  for (const Node* node : order) {
+    internal_check(node->op() != Op::parameter, "parameters have substitutes");
+    std::vector<Value> operands;
+    for (Value operand : node->operands()) operands.push_back(substitutes.at(key(operand)));
+    const std::vector<Value> again = remake(node, operands);
+    for (std::size_t i = 0; i < again.size(); ++i)
+      substitutes.try_emplace({node, static_cast<int>(i)}, again[i]);
+  }
+  std::vector<Value> made;
+  for (Value value : values) made.push_back(substitutes.at(key(value)));
+  return made;
+}
+
 Region close(const OpenRegion& open, std::span<const Value> captures) {
   Region region;
   if (open.results.empty()) return {types_of(open.parameters), {}};
   Graph& graph = open.results[0].graph();
-  std::map<Key, Value> inside;
+  Substitutes inside;
   const auto enter = [&](Value value) {
     const auto index = static_cast<std::int64_t>(region.parameters.size());
     region.parameters.push_back(value.type());
@@ -92,21 +117,7 @@ Region close(const OpenRegion& open, std::span<const Value> captures) {
   std::for_each(open.parameters.begin(), open.parameters.end(), enter);
   std::for_each(captures.begin(), captures.end(), enter);
 
-  const auto is_replaced = [&](const Node* node) {
-    for (std::size_t i = 0; i < node->types().size(); ++i)
-      if (!inside.contains({node, static_cast<int>(i)})) return false;
-    return true;
-  };
-  for (const Node* node : above(open.results, is_replaced)) {
-    if (is_replaced(node)) continue;
-    internal_check(node->op() != Op::parameter, "a region's parameters have placeholders");
-    std::vector<Value> operands;
-    for (Value operand : node->operands()) operands.push_back(inside.at(key(operand)));
-    const std::vector<Value> again = remake(node, operands);
-    for (std::size_t i = 0; i < again.size(); ++i)
-      inside.try_emplace({node, static_cast<int>(i)}, again[i]);
-  }
-  for (Value result : open.results) region.results.push_back(inside.at(key(result)));
+  region.results = substituted(open.results, std::move(inside));
   return region;
 }
 

@@ -8,7 +8,9 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "ir/graph.h"
@@ -25,6 +27,12 @@ struct OpenRegion {
 /// parameters of numbers that nobody else uses; a real one would be the same node as its namesake
 /// outside.)
 std::vector<Value> placeholders(Graph& graph, std::span<const Type> types);
+
+/// Values, each a node's result of that number, and what takes their place.
+using Substitutes = std::map<std::pair<const Node*, int>, Value>;
+/// The values made again, with substitutes for what they are computed from. Where a value has one,
+/// what is above it does not matter.
+std::vector<Value> substituted(std::span<const Value> values, Substitutes substitutes);
 
 /// The region whose parameters are what the placeholders stand for. `captures` stand for further
 /// parameters: values from outside. What depends on neither may only be built of leaves.

@@ -7,8 +7,9 @@
 //            %4 = multiply %3, %x
 //            %5 = add %4, %4               <- the gradient
 //
-// Only nodes on a path from `wrt` to the output are visited. The method is that of Griewank and
-// Walther, Evaluating Derivatives (2008), chapter 3.
+// Only nodes on a path of floats from `wrt` to the output are visited. The method is that of
+// Griewank and Walther, Evaluating Derivatives (2008), chapter 3. What has regions (case, while,
+// composites) is in passes/region_gradient and passes/loop_gradient.
 #pragma once
 
 #include <span>
@@ -23,5 +24,9 @@ namespace kiln {
 /// non-differentiable op lies on a path.
 std::vector<Value> gradients(std::span<const Value> outputs, std::span<const Value> cotangents,
                              std::span<const Value> wrt);
+
+/// The same with zeros left out: an empty cotangent is zero, and so is an empty result.
+std::vector<Value> nonzero_gradients(std::span<const Value> outputs,
+                                     std::span<const Value> cotangents, std::span<const Value> wrt);
 
 }  // namespace kiln

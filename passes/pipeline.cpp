@@ -7,6 +7,7 @@
 #include "ir/op.h"
 #include "passes/carried.h"
 #include "passes/fuse.h"
+#include "passes/merge_loops.h"
 #include "passes/regions.h"
 #include "passes/simplify.h"
 
@@ -18,6 +19,7 @@ constexpr std::int64_t kMaxFoldedElements = 1024;
 
 constexpr std::array kFused = {
     Pass{"inline_composites", inline_composites},
+    Pass{"merge_loops", merge_loops},
     Pass{"simplify", simplify},
     Pass{"fold", fold},
     Pass{"cse", cse},
@@ -26,6 +28,7 @@ constexpr std::array kFused = {
 };
 constexpr std::array kUnfused = {
     Pass{"inline_composites", inline_composites},
+    Pass{"merge_loops", merge_loops},
     Pass{"simplify", simplify},
     Pass{"fold", fold},
     Pass{"cse", cse},

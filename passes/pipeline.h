@@ -1,8 +1,9 @@
 // The list of passes and its runner.
 //
-// graph passes: inline_composites, simplify, fold, cse, dce, fuse (or fuse_alone). Gradients are
-// taken earlier, while tracing (passes/autodiff). After them each kernel is lowered to an iteration
-// space (passes/lower) and loops (passes/vectorise), and the step is planned (passes/plan_memory).
+// graph passes: inline_composites, merge_loops, simplify, fold, cse, dce, fuse (or fuse_alone).
+// Gradients are taken earlier, while tracing (passes/autodiff). After them each kernel is lowered
+// to an iteration space (passes/lower) and loops (passes/vectorise), and the step is planned
+// (passes/plan_memory).
 #pragma once
 
 #include <functional>

@@ -268,7 +268,7 @@ TEST_CASE("composites_are_inlined_and_stop_gradient_is_honoured") {
 
 TEST_CASE("each_pass_can_be_switched_off_and_the_results_stay_right") {
   for (const Mode mode : {Mode::unfused, Mode::fused})
-    for (const std::string_view name : {"inline_composites", "simplify", "fold", "cse", "dce"})
+    for (const std::string_view name : {"inline_composites", "merge_loops", "simplify", "fold", "cse", "dce"})
       for (std::uint64_t seed = 5000; seed < 5006; ++seed) {
         const RandomGraph graph = random_graph(seed);
         PipelineOptions options;
@@ -292,7 +292,7 @@ TEST_CASE("the_runner_reports_each_pass_and_shows_the_graph_after_it") {
   };
   options.disabled = {"cse"};
   const auto reports = run_passes(function, options);
-  CHECK(shown == std::vector<std::string>{"inline_composites", "simplify", "fold", "dce", "fuse"});
+  CHECK(shown == std::vector<std::string>{"inline_composites", "merge_loops", "simplify", "fold", "dce", "fuse"});
   REQUIRE(reports.size() == shown.size());
   for (std::size_t i = 0; i < shown.size(); ++i) {
     CHECK(reports[i].name == shown[i]);
@@ -306,8 +306,8 @@ TEST_CASE("switching_off_an_unknown_pass_is_an_error_that_lists_the_passes") {
   PipelineOptions options;
   options.disabled = {"simplyfy"};
   CHECK_THROWS_WITH(run_passes(function, options),
-                    "there is no pass 'simplyfy'; the passes are inline_composites, simplify, "
-                    "fold, cse, dce, fuse");
+                    "there is no pass 'simplyfy'; the passes are inline_composites, merge_loops, "
+                    "simplify, fold, cse, dce, fuse");
 }
 
 TEST_CASE("verify_finds_planted_breakage") {

@@ -5,6 +5,7 @@
 #include "ir/build.h"
 #include "ir/interpret.h"
 #include "ir/op.h"
+#include "ir/ops/reduce_gradient.h"
 #include "ir/reference.h"
 
 namespace kiln {
@@ -187,29 +188,6 @@ std::vector<Type> infer_reduce(const InferContext& context) {
   }
   if (!fits) shape_error("a region that combines two scalars of each input's type into one");
   return results;
-}
-
-Gradients gradient_reduce(const Node& node, Cotangents ct) {
-  const auto combiner = simple_combiner(node.regions()[0]);
-  if (combiner != Op::add && combiner != Op::maximum && combiner != Op::minimum)
-    return not_differentiable(node, ct);
-  const Value x = node.operand(0), initial = node.operand(1), y{&node, 0};
-  const Ints& axes = node.attrs<DimsAttrs>().dims;
-  const Ints kept = free_axes(x.type().rank(), {}, axes), all = free_axes(y.type().rank(), {}, {});
-  const auto widen = [&](Value v) { return broadcast(v, x.type().dims, kept); };
-  // An initial value that is no mere identity is one more element of each result.
-  const bool counts = initial != identity(node.graph(), *combiner, x.type().dtype);
-  if (combiner == Op::add) return {widen(ct[0]), counts ? reduce(ct[0], Op::add, all) : Value{}};
-  // Tied extrema share the gradient equally (PyTorch's amax).
-  const auto weight_of = [](Value element, Value extremum) {
-    return select(compare(element, extremum, Direction::EQ), like(element, 1), like(element, 0));
-  };
-  const Value weight = weight_of(x, widen(y));
-  const Value tied = reduce(weight, Op::add, axes);
-  if (!counts) return {multiply(weight, widen(divide(ct[0], tied))), Value{}};
-  const Value initial_weight = weight_of(broadcast(initial, y.type().dims, {}), y);
-  const Value share = divide(ct[0], add(tied, initial_weight));
-  return {multiply(weight, widen(share)), reduce(multiply(initial_weight, share), Op::add, all)};
 }
 
 std::vector<Array> reference_reduce(const Node& node, std::span<const Array> operands) {

@@ -65,14 +65,20 @@ Gradients gradient_extremum(const Node& node, Cotangents ct) {
 }
 
 Gradients gradient_power(const Node& node, Cotangents ct) {
-  // d/da = b a^(b-1), 0 where b is 0; d/db = a^b log a, 0 where a is 0 and b >= 0.
+  // d/da = b a^(b-1), 0 where b is 0; d/db = a^b log a, 0 where a is 0 and b >= 0 (PyTorch). What
+  // would be 0 · inf there is kept out of the formulas, so that their derivatives are finite too.
   const Value a = node.operand(0), b = node.operand(1), y{&node, 0};
-  const Value zero = like(a, 0);
-  const Value slope = multiply(b, binary(Op::power, a, subtract(b, like(b, 1))));
-  const Value da = select(compare(b, zero, Direction::EQ), zero, slope);
-  const Value flat =
-      binary(Op::and_, compare(a, zero, Direction::EQ), compare(b, zero, Direction::GE));
-  const Value db = select(flat, zero, multiply(y, unary(Op::log, a)));
+  const Value zero = like(a, 0), one = like(a, 1);
+  const auto both = [](Value p, Value q) { return binary(Op::and_, p, q); };
+  const double least = a.type().dtype == DType::f64 ? std::numeric_limits<double>::min()
+                                                    : std::numeric_limits<float>::min();
+  const Value invertible = compare(unary(Op::abs, a), like(a, least), Direction::GE);
+  const Value level =
+      both(compare(b, zero, Direction::EQ), unary(Op::not_, invertible));  // a^(-1) is not finite
+  const Value lowered = subtract(select(level, one, b), one);
+  const Value da = multiply(b, binary(Op::power, a, lowered));
+  const Value flat = both(compare(a, zero, Direction::EQ), compare(b, zero, Direction::GE));
+  const Value db = multiply(y, unary(Op::log, select(flat, one, a)));
   return {multiply(ct[0], da), multiply(ct[0], db)};
 }
 
@@ -427,11 +433,9 @@ constexpr std::array kRows = {
           .infer = infer_number,
           .gradient =
               [](const Node& node, Cotangents ct) {
-                // a - b trunc(a / b): slope 1 in a, -trunc(a / b) in b.
-                const Value a = node.operand(0), b = node.operand(1);
-                const Value ratio = divide(a, b);
-                const Value whole =
-                    multiply(unary(Op::sign, ratio), unary(Op::floor, unary(Op::abs, ratio)));
+                // a - n b with a whole n: slope 1 in a, -n in b. (a / b may round past n.)
+                const Value a = node.operand(0), b = node.operand(1), y{&node, 0};
+                const Value whole = unary(Op::round_nearest_even, divide(subtract(a, y), b));
                 return Gradients{ct[0], negate(multiply(ct[0], whole))};
               },
           .reference = reference::binary<[](auto a, auto b) { return remainder_elements(a, b); }>,

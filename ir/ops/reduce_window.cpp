@@ -8,6 +8,7 @@
 
 #include "ir/build.h"
 #include "ir/interpret.h"
+#include "ir/ops/combiner.h"
 #include "ir/ops/window.h"
 #include "ir/reference.h"
 
@@ -33,11 +34,17 @@ std::vector<Axis> axes_of(const Node& node) {
   return axes;
 }
 
-/// Whether the initial value is only where the combiner starts: then no cotangent need reach it.
-bool starts_from_identity(const Node& node, Op combiner) {
-  const Value initial = node.operand(1);
+/// Whether input i's initial value is only where the combiner starts: then no cotangent need reach
+/// it.
+bool starts_from_identity(const Node& node, std::size_t i, Op combiner) {
+  const Value initial = node.operands()[node.operands().size() / 2 + i];
   return initial == identity(node.graph(), combiner, initial.type().dtype);
 }
+
+/// The cotangents of an input and of its initial value.
+struct Both {
+  Value of_x, of_initial;
+};
 
 Value sum_of_all(Value x) {
   Ints all(x.type().dims.size());
@@ -47,9 +54,9 @@ Value sum_of_all(Value x) {
 
 /// Each element of the operand gets the cotangents of the windows that see it: the cotangent,
 /// spread out by the strides, seen through the same window from the other end.
-std::vector<Value> gradient_of_sum(const Node& node, Value ct) {
+Both gradient_of_sum(const Node& node, std::size_t i, Value ct) {
   const auto& a = node.attrs<WindowAttrs>();
-  const Value x = node.operand(0);
+  const Value x = node.operands()[i];
   Value of_x = like(x, 0);
   if (x.type().count() > 0 && ct.type().count() > 0) {
     WindowAttrs back;
@@ -64,22 +71,45 @@ std::vector<Value> gradient_of_sum(const Node& node, Value ct) {
     }
     of_x = reduce_window(ct, Op::add, back);
   }
-  if (starts_from_identity(node, Op::add)) return {of_x, Value{}};
+  if (starts_from_identity(node, i, Op::add)) return {of_x, Value{}};
   // The initial value counts once, and once for each gap that a window sees.
   const Value seen = reduce_window(like(x, 1), Op::add, a);
   const Value times = subtract(like(seen, 1 + static_cast<double>(element_count(a.extents))), seen);
   return {of_x, sum_of_all(multiply(ct, times))};
 }
 
+/// The number of each element of x in row-major order.
+Value numbers_of(Value x) {
+  const bool small = x.type().count() <= std::numeric_limits<std::int32_t>::max();
+  const Type flat{small ? DType::i32 : DType::i64, {x.type().count()}};
+  return reshape(iota(x.graph(), flat, 0), x.type().dims);
+}
+
+/// Each window has one element that its result i is; `places` are those elements' numbers, -1 where
+/// it is the initial value instead.
+Both gradient_of_chosen(Value x, Value places, Value ct) {
+  const Value found = compare(places, like(places, 0), Direction::GE);
+  Value of_x = like(x, 0);
+  if (x.type().count() > 0 && ct.type().count() > 0) {
+    // What found no place adds nothing, to the first element.
+    const Value updates = select(found, ct, like(ct, 0));
+    const Value targets = binary(Op::maximum, places, like(places, 0));
+    const Value all = reshape(of_x, {x.type().count()});
+    const Value at = reshape(targets, {ct.type().count()});
+    const Value scattered = scatter(all, at, reshape(updates, {ct.type().count()}),
+                                    take_places(all.type(), at.type(), 0), Op::add);
+    of_x = reshape(scattered, x.type().dims);
+  }
+  return {of_x, sum_of_all(select(found, like(ct, 0), ct))};
+}
+
 /// Of a window's elements, the first (in row-major order) that is the extremum gets the whole
 /// cotangent, as in PyTorch's pooling; the initial value only where no element is.
-std::vector<Value> gradient_of_extremum(const Node& node, Op combiner, Value ct) {
+Both gradient_of_extremum(const Node& node, std::size_t i, Op combiner, Value ct) {
   Graph& graph = node.graph();
-  const Value x = node.operand(0);
-  const Type result = ct.type();
-  const Type value{result.dtype, {}};
-  const bool small = x.type().count() <= std::numeric_limits<std::int32_t>::max();
-  const Type place{small ? DType::i32 : DType::i64, {}};
+  const Value x = node.operands()[i], initial = node.operands()[node.operands().size() / 2 + i];
+  const Value numbers = numbers_of(x);
+  const Type value{x.type().dtype, {}}, place{numbers.type().dtype, {}};
 
   // The same windows again, each value together with its place in the flat operand (-1: none).
   const Value best = graph.parameter(0, value), best_place = graph.parameter(1, place);
@@ -94,26 +124,30 @@ std::vector<Value> gradient_of_extremum(const Node& node, Op combiner, Value ct)
   const Value taken = either(beats, either(first, first_nan));
   const Region region{{value, place, value, place},
                       {select(taken, next, best), select(taken, next_place, best_place)}};
-  const Value flat = iota(graph, {place.dtype, {x.type().count()}}, 0);
-  const Node* windows = graph.make(
-      Op::reduce_window, {x, reshape(flat, x.type().dims), node.operand(1), graph.splat(place, -1)},
-      node.attrs<WindowAttrs>(), std::nullopt, {region});
-  const Value places{windows, 1};
-  const Value found = compare(places, like(places, 0), Direction::GE);
+  const Node* windows = graph.make(Op::reduce_window, {x, numbers, initial, graph.splat(place, -1)},
+                                   node.attrs<WindowAttrs>(), std::nullopt, {region});
+  const Both both = gradient_of_chosen(x, Value{windows, 1}, ct);
+  return {both.of_x, starts_from_identity(node, i, combiner) ? Value{} : both.of_initial};
+}
 
-  Value of_x = like(x, 0);
-  if (x.type().count() > 0 && ct.type().count() > 0) {
-    // What found no place adds nothing, to the first element.
-    const Value updates = select(found, ct, like(ct, 0));
-    const Value targets = binary(Op::maximum, places, like(places, 0));
-    const Value all = reshape(of_x, {x.type().count()});
-    const Value at = reshape(targets, {result.count()});
-    const Value scattered = scatter(all, at, reshape(updates, {result.count()}),
-                                    take_places(all.type(), at.type(), 0), Op::add);
-    of_x = reshape(scattered, x.type().dims);
-  }
-  if (starts_from_identity(node, combiner)) return {of_x, Value{}};
-  return {of_x, sum_of_all(select(found, like(ct, 0), ct))};
+Both gradient_of(const Node& node, std::size_t i, Value ct) {
+  const Region& region = node.regions()[0];
+  const auto combiner = combiner_of(region, i);
+  if (combiner == Op::add) return gradient_of_sum(node, i, ct);
+  if (combiner == Op::maximum || combiner == Op::minimum)
+    return gradient_of_extremum(node, i, *combiner, ct);
+  // A choice of the region's own: the same windows, with the places of what is chosen.
+  const Value numbers = numbers_of(node.operands()[i]);
+  const Type place{numbers.type().dtype, {}};
+  const auto wide = with_place_of(region, i, place);
+  if (!wide) not_differentiable(node, {});
+  std::vector<Value> operands = node.operands();
+  operands.insert(operands.begin() + static_cast<std::ptrdiff_t>(operands.size() / 2), numbers);
+  operands.push_back(node.graph().splat(place, -1));
+  const Node* windows = node.graph().make(Op::reduce_window, operands, node.attrs<WindowAttrs>(),
+                                          std::nullopt, {*wide});
+  const Value places{windows, static_cast<int>(node.types().size())};
+  return gradient_of_chosen(node.operands()[i], places, ct);
 }
 
 }  // namespace
@@ -164,11 +198,15 @@ std::vector<Type> infer_reduce_window(const InferContext& context) {
 }
 
 std::vector<Value> gradient_reduce_window(const Node& node, std::span<const Value> cotangents) {
-  const auto combiner = simple_combiner(node.regions()[0]);
-  if (combiner == Op::add) return gradient_of_sum(node, cotangents[0]);
-  if (combiner == Op::maximum || combiner == Op::minimum)
-    return gradient_of_extremum(node, *combiner, cotangents[0]);
-  return not_differentiable(node, cotangents);
+  const std::size_t inputs = node.types().size();
+  std::vector<Value> gradients(2 * inputs);
+  for (std::size_t i = 0; i < inputs; ++i) {
+    if (!cotangents[i]) continue;
+    const Both both = gradient_of(node, i, cotangents[i]);
+    gradients[i] = both.of_x;
+    gradients[inputs + i] = both.of_initial;
+  }
+  return gradients;
 }
 
 std::vector<Array> reference_reduce_window(const Node& node, std::span<const Array> operands) {

@@ -6,6 +6,7 @@
 #include "ir/build.h"
 #include "ir/interpret.h"
 #include "ir/op.h"
+#include "ir/ops/combiner.h"
 #include "ir/placement.h"
 #include "ir/reference.h"
 
@@ -66,29 +67,12 @@ std::vector<Type> infer_sort(const InferContext& context) {
 
 // ---- gradients
 
-bool is_parameter(Value value, std::size_t number) {
-  return value.node->op() == Op::parameter &&
-         value.node->attrs<ParameterAttrs>().index == static_cast<std::int64_t>(number);
-}
-
-/// What a scatter's region does to input i of n, if that does not depend on the others: the
-/// element-wise op of the input's element and the update; `parameter` where the update replaces it.
-std::optional<Op> combiner_of(const Region& region, std::size_t i, std::size_t n) {
-  const Value result = region.results[i];
-  if (is_parameter(result, n + i)) return Op::parameter;
-  const Node& node = *result.node;
-  if (node.operands().size() != 2 || !traits(node).elementwise) return std::nullopt;
-  const bool forward = is_parameter(node.operand(0), i) && is_parameter(node.operand(1), n + i);
-  const bool swapped = is_parameter(node.operand(0), n + i) && is_parameter(node.operand(1), i);
-  if (forward || (swapped && traits(node).commutative)) return node.op();
-  return std::nullopt;
-}
-
-/// Of one input and its updates, whatever places repeat. add: both have the cotangent. Replacing:
-/// the input where nothing was written, the update where it was the last one. maximum, minimum: all
-/// that equal the result share (PyTorch's scatter_reduce). multiply: only where places are unique.
+/// Of one input and its updates, whatever places repeat. add (and subtract): both have the
+/// cotangent. Replacing: the input where nothing was written, the update where it was the last one.
+/// maximum, minimum: all that equal the result share (PyTorch's scatter_reduce). multiply: only
+/// where places are unique.
 Gradients gradient_scatter_of(const Node& node, Value ct, std::size_t i, std::size_t n) {
-  const auto combiner = combiner_of(node.regions()[0], i, n);
+  const auto combiner = combiner_of(node.regions()[0], i);
   const auto& attrs = node.attrs<ScatterAttrs>();
   const Value x = node.operands()[i], indices = node.operands()[n],
               updates = node.operands()[n + 1 + i], y{&node, static_cast<int>(i)};
@@ -96,6 +80,7 @@ Gradients gradient_scatter_of(const Node& node, Value ct, std::size_t i, std::si
   const auto read = [&](Value from) { return placement.read(from, indices); };
   const Value nothing = like(updates, 0);
   if (combiner == Op::add) return {ct, read(ct)};
+  if (combiner == Op::subtract) return {ct, negate(read(ct))};
   if (combiner == Op::parameter) {
     const Value kept = scatter_replace(ct, indices, nothing, attrs);
     if (attrs.unique_indices) return {kept, read(ct)};
@@ -124,7 +109,7 @@ Gradients gradient_scatter(const Node& node, Cotangents ct) {
   const std::size_t n = node.operands().size() / 2;
   Gradients gradients(node.operands().size());
   for (std::size_t i = 0; i < n; ++i) {
-    if (!is_float(node.operands()[i].type().dtype)) continue;
+    if (!ct[i]) continue;
     const Gradients both = gradient_scatter_of(node, ct[i], i, n);
     gradients[i] = both[0];
     gradients[n + 1 + i] = both[1];
@@ -154,9 +139,8 @@ Gradients gradient_sort(const Node& node, Cotangents ct) {
   back.unique_indices = true;
   Gradients gradients;
   for (std::size_t i = 0; i < node.operands().size(); ++i)
-    gradients.push_back(is_float(ct[i].type().dtype)
-                            ? scatter_replace(like(ct[i], 0), permutation, ct[i], back)
-                            : Value{});
+    gradients.push_back(ct[i] ? scatter_replace(like(ct[i], 0), permutation, ct[i], back)
+                              : Value{});
   return gradients;
 }
 
