@@ -22,7 +22,10 @@ Tensor logsigmoid(const Tensor& x, Where w) {
   return sub(minimum(x, 0.0, w), log1p(exp(neg(abs(x, w), w), w), w), w);
 }
 Tensor relu(const Tensor& x, Where w) { return kiln::where(le(x, 0.0, w), 0.0, x, w); }
-Tensor relu6(const Tensor& x, Where w) { return hardtanh(x, 0, 6, w); }
+Tensor relu6(const Tensor& x, Where w) {
+  used_float(x, "relu6", w);
+  return hardtanh(x, 0, 6, w);
+}
 Tensor hardtanh(const Tensor& x, double low, double high, Where w) {
   used_float(x, "hardtanh", w);
   if (!(low <= high))
@@ -41,6 +44,7 @@ Tensor elu(const Tensor& x, double alpha, Where w) {
   return kiln::where(positive, x, mul(below, alpha, w), w);
 }
 Tensor selu(const Tensor& x, Where w) {
+  used_float(x, "selu", w);
   return mul(elu(x, 1.6732632423543772848170429916717, w), 1.0507009873554804934193349852946, w);
 }
 Tensor gelu(const Tensor& x, Gelu form, Where w) {
@@ -51,8 +55,14 @@ Tensor gelu(const Tensor& x, Gelu form, Where w) {
   const Tensor inner = mul(add(x, mul(cube, 0.044715, w), w), std::sqrt(2 / std::numbers::pi), w);
   return mul(mul(x, 0.5, w), add(1.0, tanh(inner, w), w), w);
 }
-Tensor silu(const Tensor& x, Where w) { return mul(x, sigmoid(x, w), w); }
-Tensor mish(const Tensor& x, Where w) { return mul(x, tanh(softplus(x, 1, 20, w), w), w); }
+Tensor silu(const Tensor& x, Where w) {
+  used_float(x, "silu", w);
+  return mul(x, sigmoid(x, w), w);
+}
+Tensor mish(const Tensor& x, Where w) {
+  used_float(x, "mish", w);
+  return mul(x, tanh(softplus(x, 1, 20, w), w), w);
+}
 Tensor softplus(const Tensor& x, double beta, double threshold, Where w) {
   used_float(x, "softplus", w);
   const Tensor scaled = beta == 1 ? x : mul(x, beta, w);
@@ -61,8 +71,17 @@ Tensor softplus(const Tensor& x, double beta, double threshold, Where w) {
   const Tensor curved = log1p(exp(kiln::where(linear, 0.0, scaled, w), w), w);
   return kiln::where(linear, x, beta == 1 ? curved : div(curved, beta, w), w);
 }
-Tensor softsign(const Tensor& x, Where w) { return div(x, add(1.0, abs(x, w), w), w); }
-Tensor hardsigmoid(const Tensor& x, Where w) { return div(relu6(add(x, 3.0, w), w), 6.0, w); }
-Tensor hardswish(const Tensor& x, Where w) { return mul(x, hardsigmoid(x, w), w); }
+Tensor softsign(const Tensor& x, Where w) {
+  used_float(x, "softsign", w);
+  return div(x, add(1.0, abs(x, w), w), w);
+}
+Tensor hardsigmoid(const Tensor& x, Where w) {
+  used_float(x, "hardsigmoid", w);
+  return div(relu6(add(x, 3.0, w), w), 6.0, w);
+}
+Tensor hardswish(const Tensor& x, Where w) {
+  used_float(x, "hardswish", w);
+  return mul(x, hardsigmoid(x, w), w);
+}
 
 }  // namespace kiln

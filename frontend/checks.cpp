@@ -42,6 +42,14 @@ int checked_axis(const Tensor& x, std::int64_t axis, std::string_view op, Where 
   return static_cast<int>(axis < 0 ? axis + rank : axis);
 }
 
+std::int64_t checked_count(const Ints& dims, std::string_view op, Where where) {
+  try {
+    return element_count(dims);
+  } catch (const Error& error) {
+    throw Error(where, fmt::format("{}: {}", op, error.what()));
+  }
+}
+
 Ints iota_axes(int first, int count) {
   Ints axes(static_cast<std::size_t>(count));
   std::iota(axes.begin(), axes.end(), first);

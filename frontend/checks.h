@@ -30,6 +30,8 @@ Ints checked_axes(const Tensor& x, const Ints& axes, std::string_view op, Where 
 /// Several in ascending order; all of them where none is named.
 Ints reduced_axes(const Tensor& x, const Ints& axes, std::string_view op, Where where);
 
+/// How many elements these extents hold; an Error at the call where there are too many.
+std::int64_t checked_count(const Ints& dims, std::string_view op, Where where);
 /// first, first + 1, …
 Ints iota_axes(int first, int count);
 /// The extents with those of `axes` set to `extent`.

@@ -113,7 +113,10 @@ Tensor neg(const Tensor& x, Where w) { return elementwise(Op::negate, x, w); }
 Tensor abs(const Tensor& x, Where w) { return elementwise(Op::abs, x, w); }
 Tensor sign(const Tensor& x, Where w) { return elementwise(Op::sign, x, w); }
 Tensor square(const Tensor& x, Where w) { return mul(x, x, w); }
-Tensor reciprocal(const Tensor& x, Where w) { return div(1.0, x, w); }
+Tensor reciprocal(const Tensor& x, Where w) {
+  used_float(x, "reciprocal", w);
+  return div(1.0, x, w);
+}
 
 Tensor floor(const Tensor& x, Where w) { return rounding(Op::floor, x, w); }
 Tensor ceil(const Tensor& x, Where w) { return rounding(Op::ceil, x, w); }
@@ -185,7 +188,10 @@ Tensor bitwise_right_shift(const Operand& a, const Operand& b, Where w) {
 }
 
 Tensor exp(const Tensor& x, Where w) { return elementwise(Op::exponential, x, w); }
-Tensor exp2(const Tensor& x, Where w) { return pow(2.0, x, w); }
+Tensor exp2(const Tensor& x, Where w) {
+  used_float(x, "exp2", w);
+  return pow(2.0, x, w);
+}
 Tensor expm1(const Tensor& x, Where w) { return elementwise(Op::exponential_minus_one, x, w); }
 Tensor log(const Tensor& x, Where w) { return elementwise(Op::log, x, w); }
 Tensor log1p(const Tensor& x, Where w) { return elementwise(Op::log_plus_one, x, w); }
@@ -201,13 +207,26 @@ Tensor tan(const Tensor& x, Where w) { return elementwise(Op::tan, x, w); }
 Tensor atan2(const Operand& y, const Operand& x, Where w) {
   return elementwise(Op::atan2, y, x, w);
 }
-Tensor atan(const Tensor& x, Where w) { return atan2(x, 1.0, w); }
-Tensor asin(const Tensor& x, Where w) { return atan2(x, other_leg(x, w), w); }
-Tensor acos(const Tensor& x, Where w) { return atan2(other_leg(x, w), x, w); }
+Tensor atan(const Tensor& x, Where w) {
+  used_float(x, "atan", w);
+  return atan2(x, 1.0, w);
+}
+Tensor asin(const Tensor& x, Where w) {
+  used_float(x, "asin", w);
+  return atan2(x, other_leg(x, w), w);
+}
+Tensor acos(const Tensor& x, Where w) {
+  used_float(x, "acos", w);
+  return atan2(other_leg(x, w), x, w);
+}
 Tensor sinh(const Tensor& x, Where w) {
+  used_float(x, "sinh", w);
   return mul(sub(expm1(x, w), expm1(neg(x, w), w), w), 0.5, w);
 }
-Tensor cosh(const Tensor& x, Where w) { return mul(add(exp(x, w), exp(neg(x, w), w), w), 0.5, w); }
+Tensor cosh(const Tensor& x, Where w) {
+  used_float(x, "cosh", w);
+  return mul(add(exp(x, w), exp(neg(x, w), w), w), 0.5, w);
+}
 
 Tensor erf(const Tensor& x, Where w) { return elementwise(Op::erf, x, w); }
 Tensor erfc(const Tensor& x, Where w) { return elementwise(Op::erfc, x, w); }

@@ -69,6 +69,7 @@ Tensor all(const Tensor& x, const Ints& axes, bool keepdim, Where w) {
   return reduction(Op::and_, "all", truth(x, "all", w), axes, keepdim, w);
 }
 Tensor count_nonzero(const Tensor& x, const Ints& axes, Where w) {
+  reduced_axes(x, axes, "count_nonzero", w);
   return sum(truth(x, "count_nonzero", w), axes, false, w);
 }
 
@@ -83,6 +84,7 @@ Tensor stddev(const Tensor& x, const Ints& axes, bool keepdim, double correction
 }
 Tensor norm(const Tensor& x, double p, const Ints& axes, bool keepdim, Where w) {
   used_float(x, "norm", w);
+  reduced_axes(x, axes, "norm", w);
   if (std::isnan(p)) throw Error(w, "norm: expected a number p, found NaN");
   if (p == 0) return sum(to(ne(x, 0.0, w), x.dtype(), w), axes, keepdim, w);
   const Tensor size = abs(x, w);
@@ -96,12 +98,14 @@ Tensor norm(const Tensor& x, double p, const Ints& axes, bool keepdim, Where w) 
 }
 Tensor logsumexp(const Tensor& x, const Ints& axes, bool keepdim, Where w) {
   used_float(x, "logsumexp", w);
+  reduced_axes(x, axes, "logsumexp", w);
   const Tensor shift = shift_of(x, axes, w);
   const Tensor total = log(sum(exp(sub(x, shift, w), w), axes, keepdim, w), w);
   return add(total, reshape(shift, total.shape(), w), w);
 }
 
 Tensor softmax(const Tensor& x, int axis, Where w) {
+  used_float(x, "softmax", w);
   const int at = checked_axis(x, axis, "softmax", w);
   // The shift cancels, so its gradient is exactly zero.
   const Tensor shift = stop_gradient(amax(x, {at}, true, w), w);
@@ -110,6 +114,7 @@ Tensor softmax(const Tensor& x, int axis, Where w) {
 }
 
 Tensor log_softmax(const Tensor& x, int axis, Where w) {
+  used_float(x, "log_softmax", w);
   const int at = checked_axis(x, axis, "log_softmax", w);
   const Tensor shifted = sub(x, stop_gradient(amax(x, {at}, true, w), w), w);
   return sub(shifted, log(sum(exp(shifted, w), {at}, true, w), w), w);

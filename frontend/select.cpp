@@ -132,8 +132,9 @@ Tensor sequence_mask(const Tensor& x, const Tensor& lengths, double value, Where
 }
 
 Tensor index_select(const Tensor& x, int axis, const Tensor& indices, Where w) {
+  const int along = checked_axis(x, axis, "index_select", w);
   check_index_vector("index_select", indices, w);
-  return take(x, indices, axis, w);
+  return take(x, indices, along, w);
 }
 
 Tensor take(const Tensor& x, const Tensor& indices, int axis, Where w) {

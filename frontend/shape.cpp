@@ -144,14 +144,15 @@ Tensor expand(const Tensor& x, Ints dims, Where w) {
 
 Tensor broadcast_to(const Tensor& x, const Ints& dims, Where w) { return expand(x, dims, w); }
 
-Tensor repeat(const Tensor& x, Ints times, Where w) {
-  const int rank = used(x, "repeat", w).type().rank();
+namespace {
+
+Tensor repeated(std::string_view op, const Tensor& x, const Ints& times, Where w) {
+  const int rank = x.dim();
   if (static_cast<int>(times.size()) < rank ||
       std::any_of(times.begin(), times.end(), [](auto t) { return t < 0; }))
-    throw Error(w,
-                fmt::format("repeat: expected a number >= 0 for each axis of {} (or more), found "
-                            "[{}]",
-                            described(x), join(times, ", ")));
+    throw Error(w, fmt::format("{}: expected a number >= 0 for each axis of {} (or more), found "
+                               "[{}]",
+                               op, described(x), join(times, ", ")));
   // [d] → [t, d] → [t d], of every axis.
   Ints wide, axes, result;
   for (std::size_t i = 0; i < times.size(); ++i) {
@@ -160,16 +161,23 @@ Tensor repeat(const Tensor& x, Ints times, Where w) {
     wide.push_back(times[i]);
     wide.push_back(extent);
     if (i >= added) axes.push_back(static_cast<std::int64_t>(2 * i + 1));
-    result.push_back(element_count(Ints{times[i], extent}));
+    result.push_back(checked_count({times[i], extent}, op, w));
   }
-  element_count(wide);
+  checked_count(wide, op, w);
   return reshape(Tensor(build::broadcast(x.value(), wide, axes, w)), result, w);
+}
+
+}  // namespace
+
+Tensor repeat(const Tensor& x, const Ints& times, Where w) {
+  used(x, "repeat", w);
+  return repeated("repeat", x, times, w);
 }
 
 Tensor tile(const Tensor& x, Ints times, Where w) {
   const auto rank = at(used(x, "tile", w).type().rank());
   if (times.size() < rank) times.insert(times.begin(), rank - times.size(), 1);
-  return repeat(x, times, w);
+  return repeated("tile", x, times, w);
 }
 
 Tensor repeat_interleave(const Tensor& x, std::int64_t times, std::optional<int> axis, Where w) {
@@ -179,7 +187,8 @@ Tensor repeat_interleave(const Tensor& x, std::int64_t times, std::optional<int>
     throw Error(w, fmt::format("repeat_interleave: expected a number >= 0, found {}", times));
   Ints wide = x.shape(), result = x.shape();
   wide.insert(wide.begin() + repeated + 1, times);
-  result[at(repeated)] = element_count(Ints{result[at(repeated)], times});
+  checked_count(wide, "repeat_interleave", w);
+  result[at(repeated)] *= times;
   Ints axes = iota_axes(0, x.dim());
   for (std::int64_t& target : axes) target += target > repeated ? 1 : 0;
   return reshape(Tensor(build::broadcast(x.value(), wide, axes, w)), result, w);
@@ -221,6 +230,10 @@ Tensor cat(const std::vector<Tensor>& tensors, int axis, Where w) {
 
 Tensor stack(const std::vector<Tensor>& tensors, int axis, Where w) {
   if (tensors.empty()) throw Error(w, "stack: expected at least one tensor, found none");
+  const int rank = used(tensors[0], "stack", w).type().rank() + 1;
+  if (axis < -rank || axis >= rank)
+    throw Error(w, fmt::format("stack: expected an axis of a result of rank {}, found {} for {}",
+                               rank, axis, described(tensors[0])));
   std::vector<Tensor> rows;
   for (const Tensor& tensor : tensors) {
     used(tensor, "stack", w);

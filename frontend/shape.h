@@ -36,7 +36,7 @@ Tensor squeeze(const Tensor& x, Where where = Where::current());
 Tensor expand(const Tensor& x, Ints dims, Where where = Where::current());
 Tensor broadcast_to(const Tensor& x, const Ints& dims, Where where = Where::current());
 /// The whole tensor times[i] times along axis i; times may name more axes than x has, at the left.
-Tensor repeat(const Tensor& x, Ints times, Where where = Where::current());
+Tensor repeat(const Tensor& x, const Ints& times, Where where = Where::current());
 /// The same where times may also name fewer axes, the last ones.
 Tensor tile(const Tensor& x, Ints times, Where where = Where::current());
 /// Each slice along the axis `times` times in a row (slice i times[i] times); without an axis x is

@@ -81,10 +81,10 @@ TEST_CASE("safetensors_loads_the_golden_files", "[safetensors]") {
             .same_bits(Array::of<float>(
                 {3, 1, 3}, {1.0625f, 4.9375f, -5, 0.0625f, 4.25f, -6, 0.0625f, 4.25f, -6})));
 
-  const Safetensors argmax = load_safetensors(golden("argmax.safetensors"));
+  const Safetensors argmax = load_safetensors(golden("ops/argmax.safetensors"));
   CHECK(argmax.tensors.at("last/out").same_bits(Array::of<std::int64_t>({3}, {2, 3, 3})));
 
-  const Array equal = load_safetensors(golden("compare.safetensors")).tensors.at("eq/out");
+  const Array equal = load_safetensors(golden("ops/compare.safetensors")).tensors.at("eq/out");
   CHECK(equal.type() == Type{DType::i1, {4, 3}});
   CHECK(equal.data<bool>()[3]);
   CHECK_FALSE(equal.data<bool>()[4]);
