@@ -5,10 +5,10 @@
 #include "codegen/jit.h"
 #include "ir/interpret.h"
 #include "ir/text.h"
+#include "passes/error_bound.h"
 #include "passes/plan_memory.h"
 #include "runtime/executable.h"
 #include "runtime/settings.h"
-#include "tests/error_bound.h"
 
 namespace kiln::fuzz {
 namespace {
