@@ -220,7 +220,7 @@ class Printer {
                               node.attrs<CallAttrs>().name, operands, symbol(node),
                               signature(node)));
     }
-    if (traits(node).reduction) return reduce(node, indent, line);
+    if (traits(node).reduction && !traits(node).window) return reduce(node, indent, line);
     struct Rest {
       const Node& node;
       const std::string& operands;

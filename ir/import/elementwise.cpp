@@ -1,0 +1,163 @@
+// Element-wise ops that state attributes or a type, take operands of several shapes, or are written
+// with others. (What stands in the op table as it stands in the text needs no row.)
+#include <algorithm>
+#include <cstring>
+#include <numeric>
+
+#include "ir/build.h"
+#include "ir/import/context.h"
+
+namespace kiln::importing {
+
+using namespace build;
+
+DType integer_as_wide(DType dtype, bool is_signed) {
+  switch (size_of(dtype)) {
+    case 1:
+      return is_signed ? DType::i8 : DType::ui8;
+    case 2:
+      return is_signed ? DType::i16 : DType::ui16;
+    case 4:
+      return is_signed ? DType::i32 : DType::ui32;
+    default:
+      return is_signed ? DType::i64 : DType::ui64;
+  }
+}
+
+Value bitcast(Value x, DType dtype) {
+  return {x.graph().make(Op::bitcast_convert, {x}, {}, Type{dtype, x.type().dims}), 0};
+}
+
+Value bits_like(Value x, std::uint64_t bits) {
+  Array value(Type{x.type().dtype, {}});
+  std::memcpy(value.bytes().data(), &bits, value.bytes().size());
+  return {x.graph().make(Op::constant, {}, ConstantAttrs{value}, x.type()), 0};
+}
+
+Value total_order_key(Value x) {
+  if (!is_float(x.type().dtype)) return x;
+  const Value bits = bitcast(x, integer_as_wide(x.type().dtype, true));
+  // Of negative numbers the larger magnitude comes first.
+  const std::uint64_t magnitude = ~std::uint64_t{0} >> (65 - 8 * size_of(x.type().dtype));
+  return select(compare(bits, like(bits, 0), Direction::LT),
+                binary(Op::xor_, bits, bits_like(bits, magnitude)), bits);
+}
+
+Value broadcast_scalar(Value x, const Type& to) {
+  return x.type().dims == to.dims ? x : broadcast(x, to.dims, {});
+}
+
+namespace {
+
+using Values = std::vector<Value>;
+
+Values import_clamp(const Context& context) {
+  const Type& type = context.type(1);
+  Values bounds;
+  for (int i : {0, 2}) {
+    if (context.type(i).rank() != 0 || context.type(i).dtype != type.dtype)
+      context.expect_type(i, type);
+    bounds.push_back(broadcast_scalar(context.operand(i), type));
+  }
+  const Value raised = context.make(Op::maximum, {context.operand(1), bounds[0]});
+  return {context.make(Op::minimum, {raised, bounds[1]})};
+}
+
+Values import_select(const Context& context) {
+  Value condition = context.operand(0);
+  if (condition.type() == Type{DType::i1, {}})
+    condition = broadcast_scalar(condition, context.type(1));
+  return {context.make(Op::select, {condition, context.operand(1), context.operand(2)})};
+}
+
+Direction direction_named(const Context& context) {
+  const std::string word = context.word("comparison_direction");
+  for (const Direction direction :
+       {Direction::EQ, Direction::NE, Direction::GE, Direction::GT, Direction::LE, Direction::LT})
+    if (word == name_of(direction)) return direction;
+  context.fail("EQ, NE, GE, GT, LE or LT as comparison_direction", word);
+}
+
+/// Of two operands, in StableHLO's or CHLO's attributes.
+Value compared(const Context& context, Value a, Value b) {
+  const DType dtype = a.type().dtype;
+  const std::string fits = is_float(dtype) ? "FLOAT" : is_signed(dtype) ? "SIGNED" : "UNSIGNED";
+  const std::string type = context.word("compare_type", fits);
+  const bool total = type == "TOTALORDER" && is_float(dtype);
+  if (type != fits && !total && type != "NOTYPE")
+    context.fail(fmt::format("compare_type {} for {}", fits, a.type().str()), type);
+  const Direction direction = direction_named(context);
+  if (total && a.type() == b.type()) {
+    a = total_order_key(a);
+    b = total_order_key(b);
+  }
+  return context.make(Op::compare, {a, b}, CompareAttrs{direction});
+}
+
+Values import_compare(const Context& context) {
+  return {compared(context, context.operand(0), context.operand(1))};
+}
+
+Values import_convert(const Context& context) {
+  return {context.make(Op::convert, {context.operand(0)}, {}, context.stated())};
+}
+
+/// Between widths an axis of parts goes or comes at the end, the lowest bits first.
+Values import_bitcast_convert(const Context& context) {
+  const Value x = context.operand(0);
+  const Type &from = x.type(), to = context.stated();
+  const int from_size = size_of(from.dtype), to_size = size_of(to.dtype);
+  if (from_size == to_size || is_bool(from.dtype) || is_bool(to.dtype))
+    return {context.make(Op::bitcast_convert, {x}, {}, to)};
+  const Value bits = bitcast(x, integer_as_wide(from.dtype, false));
+  const std::int64_t parts = std::max(from_size, to_size) / std::min(from_size, to_size);
+  const DType part = integer_as_wide(from_size < to_size ? from.dtype : to.dtype, false);
+  const DType whole = integer_as_wide(from_size < to_size ? to.dtype : from.dtype, false);
+  const int width = 8 * size_of(part);
+  if (from_size > to_size) {
+    Ints dims = from.dims, one = dims, axes(dims.size());
+    dims.push_back(parts);
+    one.push_back(1);
+    std::iota(axes.begin(), axes.end(), 0);
+    const Value all = broadcast(bits, dims, axes);
+    const Value number = iota(context.graph(), Type{whole, dims}, from.rank());
+    const Value shifted =
+        binary(Op::shift_right_logical, all, multiply(number, like(number, width)));
+    return {context.make(Op::bitcast_convert, {convert(shifted, part)}, {}, Type{to.dtype, dims})};
+  }
+  if (from.rank() == 0 || from.dims.back() != parts)
+    context.fail(
+        fmt::format("an operand whose last axis has {} parts of one {}", parts, name_of(to.dtype)),
+        from.str());
+  const Value wide = convert(bits, whole);
+  const Value number = iota(context.graph(), wide.type(), from.rank() - 1);
+  const Value shifted = binary(Op::shift_left, wide, multiply(number, like(number, width)));
+  const Value joined = reduce(shifted, Op::or_, {from.rank() - 1});
+  return {context.make(Op::bitcast_convert, {joined}, {}, Type{to.dtype, joined.type().dims})};
+}
+
+Values import_itself(const Context& context) {
+  context.expect_float(0);
+  return {context.operand(0)};
+}
+Values import_imag(const Context& context) {
+  context.expect_float(0);
+  return {like(context.operand(0), 0)};
+}
+
+constexpr Row kRows[] = {
+    {"stablehlo.clamp", 3, 0, import_clamp},
+    {"stablehlo.select", 3, 0, import_select},
+    {"stablehlo.compare", 2, 0, import_compare},
+    {"stablehlo.convert", 1, 0, import_convert},
+    {"stablehlo.bitcast_convert", 1, 0, import_bitcast_convert},
+    {"stablehlo.real", 1, 0, import_itself},
+    {"stablehlo.imag", 1, 0, import_imag},
+    {"chlo.conj", 1, 0, import_itself},
+};
+
+}  // namespace
+
+std::span<const Row> elementwise_imports() { return kRows; }
+
+}  // namespace kiln::importing
