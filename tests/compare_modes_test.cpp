@@ -19,7 +19,7 @@ TEST_CASE("modes_that_agree_are_reported_with_their_distance_and_its_bound") {
   Function function = function_of({type, type}, [&](const std::vector<Value>& in) {
     DotAttrs rows;
     rows.lhs_contracting = rows.rhs_contracting = {1};
-    return std::vector{dot_general(unary(Op::tanh, in[0]), in[1], rows), add(in[0], in[1])};
+    return std::vector{dot_general(unary(Op::tanh, in[0]), in[1], rows), multiply(in[0], in[1])};
   });
   function.result_names = {"scores", ""};
   const std::vector<Array> inputs = {random_array(type, 1), random_array(type, 2)};
