@@ -112,6 +112,9 @@ class Generator {
   void running_sum();
   void convolve();
   void attention();
+  void loop();
+  void branches();
+  Value recurrence(Value state, Value other);
 
   /// Integers of these extents: what the graph has, computed or drawn, mostly in [-1, extent].
   Value indices(const Ints& dims, std::int64_t extent);

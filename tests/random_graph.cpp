@@ -156,6 +156,9 @@ void Generator::step() {
       &Generator::attention,
       &Generator::attention,
       &Generator::gradient,
+      &Generator::loop,
+      &Generator::loop,
+      &Generator::branches,
   };
   (this->*pick(kSteps))();
 }

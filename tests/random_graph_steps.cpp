@@ -1,10 +1,11 @@
 // The steps of a random graph that read and write at computed places: indexing, windows, gather and
-// scatter, sort; and attention as its users write it.
+// scatter, sort; loops and branches; attention as its users write it.
 #include <algorithm>
 #include <cmath>
 #include <numeric>
 
 #include "ir/build.h"
+#include "ir/build_control.h"
 #include "ir/op.h"
 #include "tests/graph_generator.h"
 #include "tests/random_array.h"
@@ -42,17 +43,13 @@ void Generator::bits() {
   switch (below(4)) {
     case 0:
       return keep(unary(pick({Op::popcnt, Op::count_leading_zeros}), x));
-    case 1: {  // to the integer type of the other sign, or to bytes and back
+    case 1: {  // to the integer type of the other sign
       const std::int64_t size = size_of(x.type().dtype);
       const DType other = size == 4   ? pick({DType::ui32, DType::i32})
                           : size == 8 ? pick({DType::ui64, DType::i64})
                           : size == 2 ? pick({DType::ui16, DType::i16})
                                       : pick({DType::ui8, DType::i8});
-      if (chance(0.6) || size == 1 || x.type().rank() > 4)
-        return keep({graph().make(Op::bitcast_convert, {x}, {}, Type{other, x.type().dims}), 0});
-      Ints dims = x.type().dims;
-      dims.push_back(size);
-      return keep({graph().make(Op::bitcast_convert, {x}, {}, Type{DType::ui8, dims}), 0});
+      return keep({graph().make(Op::bitcast_convert, {x}, {}, Type{other, x.type().dims}), 0});
     }
     default:
       return keep(
@@ -443,6 +440,104 @@ void Generator::attention() {
   if (late) out = divide(out, broadcast(sum, out.type().dims, kept));
   keep(out);
   if (chance(0.2)) keep(weights);
+}
+
+/// One step of a recurrence over a value: of its own size, with what it captures.
+Value Generator::recurrence(Value state, Value other) {
+  switch (below(4)) {
+    case 0:
+      return unary(Op::tanh, add(state, multiply(other, like(other, 0.25))));
+    case 1:
+      return add(multiply(state, like(state, 0.5)), binary(Op::maximum, other, like(other, 0.25)));
+    case 2:
+      return subtract(other, multiply(state, like(state, 0.75)));
+    default: {  // mixes elements
+      if (state.type().rank() == 0) return multiply(state, like(state, 0.5));
+      Ints all(state.type().dims.size());
+      std::iota(all.begin(), all.end(), 0);
+      const Value mean =
+          multiply(reduce(state, Op::add, all),
+                   graph().splat({real_, {}}, 1.0 / static_cast<double>(std::max<std::int64_t>(
+                                                        1, state.type().count()))));
+      return add(reverse(multiply(state, like(state, 0.5)), {axis_of(state)}),
+                 broadcast(mean, state.type().dims, {}));
+    }
+  }
+}
+
+/// A counted loop; a scan that reads rows and writes rows; a loop that data end.
+void Generator::loop() {
+  if (!options_.control) return;
+  const Value x = real_of_rank(0, 3);
+  if (!x || x.type().count() > options_.elements / 2) return;
+  const Value other = partner(x);
+  const std::int64_t trips = between(0, 6);
+  switch (below(4)) {
+    case 0: {  // two values that change places
+      const auto last = counted(graph(), trips, {x, other}, [&](Value, std::span<const Value> v) {
+        return std::vector{v[1], recurrence(v[0], v[1])};
+      });
+      keep(last[0]);
+      return keep(last[1]);
+    }
+    case 1: {  // a scan
+      if (x.type().rank() == 0) return;
+      const std::int64_t rows = x.type().dims[0];
+      Ints row(x.type().dims.begin() + 1, x.type().dims.end()), one = x.type().dims;
+      one[0] = 1;
+      if (rows == 0 || rows > 64) return;
+      const Value start = graph().splat({real_, row}, 0.5);
+      const auto last =
+          counted(graph(), rows, {start, like(x, 0)}, [&](Value i, std::span<const Value> v) {
+            std::vector<Value> at(one.size(), graph().splat(i.type(), 0));
+            at[0] = i;
+            const Value here = reshape(dynamic_slice(x, at, one), row);
+            const Value next = recurrence(v[0], here);
+            return std::vector{next, dynamic_update_slice(v[1], reshape(next, one), at)};
+          });
+      keep(last[0]);
+      return keep(last[1]);
+    }
+    case 2: {  // as long as an integer of the data says
+      const Value count = index_scalar(4);
+      const Value few = binary(Op::minimum, count, like(count, 5));
+      const auto last = while_(
+          {like(count, 0), x},
+          [&](std::span<const Value> v) { return compare(v[0], few, Direction::LT); },
+          [&](std::span<const Value> v) {
+            return std::vector{add(v[0], like(v[0], 1)), recurrence(v[1], other)};
+          });
+      keep(last[0]);
+      return keep(last[1]);
+    }
+    default: {
+      const auto last = counted(graph(), trips, {x}, [&](Value, std::span<const Value> v) {
+        return std::vector{recurrence(v[0], other)};
+      });
+      keep(last[0]);
+    }
+  }
+}
+
+void Generator::branches() {
+  if (!options_.control) return;
+  const Value x = real_of_rank(0, 4);
+  if (!x) return;
+  const Value other = partner(x);
+  const auto yes = [&] { return std::vector{recurrence(x, other), x}; };
+  const auto no = [&] {
+    return std::vector{multiply(other, like(other, 2)), recurrence(other, x)};
+  };
+  const auto some = [&] { return std::vector{x, other}; };
+  std::vector<Value> results;
+  if (chance(0.4)) {
+    const Value flag = find([](Value v) { return v.type() == Type{DType::i1, {}}; });
+    results = if_(flag ? flag : graph().splat({DType::i1, {}}, below(2)), yes, no);
+  } else {
+    const std::vector<BranchFn> all{yes, no, some};
+    results = case_(index_scalar(3), all);
+  }
+  for (Value result : results) keep(result);
 }
 
 }  // namespace kiln
