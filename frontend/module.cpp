@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include "frontend/functions.h"
+
 namespace kiln {
 
 Module::Module(Module* parent, std::string name) : parent_(parent), path_(std::move(name)) {

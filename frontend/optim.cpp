@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include "frontend/functions.h"
+
 namespace kiln {
 
 void Optimizer::update(const std::vector<Parameter>& parameters,

@@ -2,7 +2,7 @@
 //
 // No table, no call: range reduction, a minimax polynomial (fitted by ir/math_fit.py), selects for
 // the special cases. Every operation is correctly rounded and fma is explicit, so all targets give
-// the same bits. f32 goes through f64 in sin, cos, cbrt, pow and atan2: exact, at half the speed.
+// the same bits. f32 goes through f64 where the bound says 0.51: all but exact, at half the speed.
 // Special values are exact (infinities, NaN, signed zeros) and subnormals are kept, both as
 // arguments and as results.
 //
@@ -23,11 +23,18 @@ loop::Val log1p(loop::Val x);               // 1.5      1.5      log1p(-1) = -in
 loop::Val logistic(loop::Val x);            // 1.5      1.6      1 / (1 + exp(-x))
 loop::Val tanh(loop::Val x);                // 1.7      1.8
 loop::Val erf(loop::Val x);                 // 1.0      1.2
+loop::Val erfc(loop::Val x);                // 0.51     2.0      1 - erf(x), small ones as exact
+loop::Val erf_inv(loop::Val x);             // 0.51     3.0      ±inf at ±1, NaN beyond
+loop::Val lgamma(loop::Val x);              // 0.51     4.5 (1)  log |Γ(x)|, +inf at 0, -1, -2 …
+loop::Val digamma(loop::Val x);             // 0.51     4.5 (2)  Γ'(x) / Γ(x), NaN at 0, -1, -2 …
 loop::Val sin(loop::Val x);                 // 0.51     1.0      any argument, however large
 loop::Val cos(loop::Val x);                 // 0.51     1.0
+loop::Val tan(loop::Val x);                 // 0.51     1.0
 loop::Val cbrt(loop::Val x);                // 0.51     0.6
 loop::Val rsqrt(loop::Val x);               // 1.5      1.5      1 / sqrt(x), both correctly rounded
 loop::Val pow(loop::Val x, loop::Val y);    // 0.51     1.2      special cases as C's
 loop::Val atan2(loop::Val y, loop::Val x);  // 0.51     1.4      special cases as C's
+// (1), (2): for x < 0 in units of the last place of the largest of the result, 1 and log |Γ(-x)|
+// (|ψ(-x)|), which cancels near the zeros there. digamma(-inf) is NaN, lgamma(±inf) is +inf.
 
 }  // namespace kiln::math

@@ -1,9 +1,11 @@
-"""The minimax polynomials of ir/math*.cpp: `python3 ir/math_fit.py` prints them (needs mpmath; minutes).
+"""The polynomials of ir/math*.cpp: `python3 ir/math_fit.py` prints them (needs mpmath; minutes).
 
-Lawson's iteration, then Remez exchange, in 80 digits. Coefficients are rounded one by one, lowest
+Minimax: Lawson's iteration, then Remez exchange, in 80 digits. Coefficients are rounded one by one, lowest
 power first, and the rest is fitted again after each, so that rounding costs next to nothing.
+Of more than a dozen terms: through the Chebyshev points, within a digit or two of minimax.
 """
-from mpmath import atan, cos, erf, erfc, exp, expm1, log, log1p, lu_solve, matrix, mp, mpf, pi, sin, sqrt
+from mpmath import (atan, cos, cot, erf, erfc, exp, expm1, findroot, log, log1p, loggamma, lu_solve, matrix, mp,
+                    mpf, pi, polyval, psi, sin, sqrt)
 
 mp.dps = 80
 
@@ -101,6 +103,43 @@ def show(name, bits, *arguments, **options):
         print("    " + (float(c).hex().replace("0000000p", "p") if bits == 24 else float(c).hex()))
 
 
+def interpolated(f, n, low, high):
+    """The n coefficients, lowest power first, of the polynomial through f at the Chebyshev points."""
+    middle, half = (low + high) / 2, (high - low) / 2
+    angles = [pi * (i + mpf(1) / 2) / n for i in range(n)]
+    values = [f(middle + half * cos(a)) for a in angles]
+    chebyshev = [2 * sum(v * cos(j * a) for v, a in zip(values, angles)) / n for j in range(n)]
+    chebyshev[0] /= 2
+    in_t, older, newer = [mpf(0)] * n, [mpf(1)], [mpf(0), mpf(1)]  # T0 and T1
+    for c in chebyshev:
+        for i, v in enumerate(older):
+            in_t[i] += c * v
+        next_one = [2 * v for v in [mpf(0)] + newer]
+        for i, v in enumerate(older):
+            next_one[i] -= v
+        older, newer = newer, next_one
+    in_x = [mpf(0)]  # t = (x - middle) / half, by Horner's rule
+    for c in reversed(in_t):
+        in_x = [a - b for a, b in zip([mpf(0)] + [v / half for v in in_x], [v * middle / half for v in in_x] + [0])]
+        in_x[0] += c
+    return in_x[:n]
+
+
+def show_interpolated(name, bits, f, low, high):
+    """As few terms as reach a relative error of 2^-bits; and what the first one's rounding left."""
+    low, high, n = mpf(low), mpf(high), 3
+    grid = [low + (high - low) * (i + mpf("0.3")) / 400 for i in range(400)]
+    while True:
+        exact = interpolated(f, n, low, high)
+        worst = max(abs(polyval(exact[::-1], x) / f(x) - 1) for x in grid)
+        if worst < mpf(2) ** -bits:
+            break
+        n += 1
+    print(f"{name}: relative error 2^{float(log(worst, 2)):.1f}, low {float(exact[0] - float(exact[0])).hex()}")
+    for c in exact:
+        print("    " + float(c).hex())
+
+
 def exponentials():
     end = log(mpf(2)) / 2 * mpf("1.0001")
     for bits, degree in ((24, 6), (53, 11)):
@@ -150,8 +189,59 @@ def circular():
              lambda z: z * sqrt(z) / atan(sqrt(z)), range(terms), mpf(0), end)
 
 
+def erf_inv_ratio(w):
+    """erf_inv(x) / x where w = -log(1 - x²)."""
+    if w < mpf(10) ** -20:
+        return sqrt(pi) / 2
+    x = sqrt(-expm1(-w))
+    rest = exp(-w) / (1 + x)  # 1 - x without the cancellation
+    y = mpf(sqrt(w)) if w > 1 else x
+    for _ in range(60):  # Newton's iteration on log erfc
+        step = (log(erfc(y)) - log(rest)) * erfc(y) * sqrt(pi) / -2 * exp(y * y)
+        y -= step
+        if abs(step) < mpf(10) ** -45:
+            return y / x
+    raise ArithmeticError(f"no convergence at {w}")
+
+
+def error_functions_in_f64():
+    def scaled(t):
+        a = 3 * (1 + t) / (1 - t)
+        return (1 + 2 * a) * exp(a * a) * erfc(a)
+
+    for bits, end in ((36, mpf("10.5")), (57, mpf(28))):
+        show_interpolated("kScaled", bits, scaled, mpf(-5) / 7, (end - 3) / (end + 3))
+        show_interpolated("kCentral", bits, lambda u: erf_inv_ratio(u + 3), -3, 3)
+    middle = lambda u: erf_inv_ratio((u + mpf("3.25")) ** 2)
+    show_interpolated("kMiddle32", 36, middle, sqrt(mpf(6)) - mpf("3.25"), mpf("0.85"))
+    show_interpolated("kMiddle64", 57, middle, sqrt(mpf(6)) - mpf("3.25"), mpf("0.75"))
+    show_interpolated("kTail64", 57, lambda u: erf_inv_ratio((u + 5) ** 2), -1, mpf("1.07"))
+
+
+def gamma():
+    def beside(u, n):  # log gamma(n + u) / u; its limit at 0
+        u = u if abs(u) > mpf(10) ** -25 else mpf(10) ** -25
+        return loggamma(n + u).real / u
+
+    show_interpolated("kAtOne", 57, lambda u: beside(u, 1), -0.5, 0.5)
+    show_interpolated("kAtTwo", 57, lambda u: beside(u, 2), -0.5, 0.5)
+    base = (log(2 * pi) - 1) / 2
+    print(f"kStirlingBase {float(base).hex()}")
+    stirling = lambda x: (loggamma(x) - (x - mpf(1) / 2) * (log(x) - 1) - base) * x
+    show_interpolated("kStirling", 50, lambda z: stirling(1 / sqrt(z)), 0, mpf(1) / 64)
+    show_interpolated("kSinc", 57, lambda z: sin(pi * sqrt(z)) / (pi * sqrt(z)), 0, 0.25)
+    zero = findroot(lambda x: psi(0, x), mpf("1.4616"))
+    print(f"kZero {float(zero).hex()}, {float(zero - float(zero)).hex()}")
+    show_interpolated("kPsi", 57, lambda u: psi(0, u + mpf("1.625")) / (u + mpf("1.625") - zero), -0.625, 0.625)
+    tail = lambda x: (log(x) - 1 / (2 * x) - psi(0, x)) * x ** 2
+    show_interpolated("kPsiTail", 48, lambda z: tail(1 / sqrt(z)), 0, mpf(1) / 64)
+    show_interpolated("kCotangent", 57, lambda z: (1 - pi * sqrt(z) * cot(pi * sqrt(z))) / z, 0, 0.25)
+
+
 if __name__ == "__main__":
     exponentials()
     logarithms()
     error_function()
     circular()
+    error_functions_in_f64()
+    gamma()

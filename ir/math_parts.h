@@ -42,6 +42,11 @@ inline loop::Val horner(loop::Val x, std::span<const double> coefficients) {
   return sum;
 }
 
+/// The same where the first coefficient is not one double but two: coefficients[0] + low.
+inline loop::Val horner(loop::Val x, std::span<const double> coefficients, double low) {
+  return fma(horner(x, coefficients.subspan(1)), x, x.like(low)) + coefficients[0];
+}
+
 /// The sign bit of x, as an unsigned integer.
 inline loop::Val sign_bit(loop::Val x) {
   const bool single = is_single(x);
@@ -75,6 +80,21 @@ inline Pair operator*(Pair a, Pair b) {
   return {product.high, fma(a.high, b.low, fma(a.low, b.high, product.low))};
 }
 
+/// n / d, each a pair, rounded once or nearly so.
+inline loop::Val quotient(Pair n, Pair d) {
+  const loop::Val inverse = n.high.like(1) / d.high;
+  const loop::Val first = n.high * inverse;
+  const loop::Val rest = fma(-first, d.low, fma(-first, d.high, n.high)) + n.low;
+  return fma(rest, inverse, first);
+}
+
+/// e^(high + low) = mantissa · 2^exponent in f64, |low| tiny and high within exp's range.
+struct Power {
+  Pair mantissa;
+  loop::Val exponent;
+};
+Power exp_parts(loop::Val high, loop::Val low);
+
 /// x = fraction · 2^exponent, fraction in [√½, √2); for x > 0, finite. Subnormals included.
 struct Split {
   loop::Val fraction, exponent;  // both of x's type
@@ -85,5 +105,11 @@ Split split_exponent(loop::Val x);
 inline constexpr double kLogSeries[] = {
     0x1.5555555555592p-1, 0x1.999999997ff4fp-2, 0x1.24924941dd160p-2, 0x1.c71c52183734fp-3,
     0x1.74663c183269dp-3, 0x1.39a1fe4bffc41p-3, 0x1.2f02e61d2c74bp-3};
+
+/// erf(x) / x - 1 over x² on [0, 1], relative error 2^-56.0.
+inline constexpr double kErfSmall64[] = {
+    0x1.06eba8214db68p-3,  -0x1.812746b03799dp-2,  0x1.ce2f21a03f88ep-4,  -0x1.b82ce311a7fabp-6,
+    0x1.565bccee89d88p-8,  -0x1.c02daea60854ep-11, 0x1.f9a294a26d4adp-14, -0x1.f4c8078a78217p-17,
+    0x1.b969850775a65p-20, -0x1.5b7f68cfe3b6cp-23, 0x1.d376c528a8889p-27, -0x1.a0e4b5fb6c5dap-31};
 
 }  // namespace kiln::math

@@ -1,5 +1,5 @@
-// sin, cos and atan2. f32 is computed in f64: its results are correctly rounded but for a few in a
-// thousand.
+// sin, cos, tan and atan2. f32 is computed in f64: its results are correctly rounded but for a few
+// in a thousand.
 #include <array>
 
 #include "ir/math.h"
@@ -154,27 +154,34 @@ constexpr double kCos64[] = {0x1.555555555554bp-5,  -0x1.6c16c16c15005p-10,
                              0x1.a01a019c8c7d5p-16, -0x1.27e4f7ef0d390p-22,
                              0x1.1ee9d9c65f75ap-29, -0x1.8fa5536992640p-37};
 
+/// sin and cos of an angle of at most π/4. For f32 the low parts are not there.
+struct Waves {
+  Pair sine, cosine;
+};
+Waves waves_of(Val r, Val low, bool single) {
+  const Val z = r * r, one = r.like(1), zero = r.like(0);
+  const Val sine_series = horner(z, single ? std::span<const double>(kSin32) : kSin64);
+  const Val cosine_series = horner(z, single ? std::span<const double>(kCos32) : kCos64);
+  if (single)
+    return {{fma(r * z, sine_series, r), zero},
+            {fma(z * z, cosine_series, fma(z, r.like(-0.5), one)), zero}};
+  const Val half = z * 0.5;
+  const Pair one_minus = fast_two_sum(one, -half);
+  return {{r, fma(r * z, sine_series, fma(-low, half, low))},
+          {one_minus.high, fma(z * z, cosine_series, fma(-r, low, one_minus.low))}};
+}
+
 /// sin of |x| + ahead · π/2, as f64; `x` is f64.
 Val circular(Val x, std::uint64_t ahead, bool single) {
   const auto [quadrant, r, low] = reduce(abs(x), single);
   const auto number = [&](std::uint64_t bits) { return bits_like(x, DType::ui64, bits); };
   const Val n = ahead == 0 ? quadrant : quadrant + number(ahead);
-  const Val z = r * r;
-  const Val sine_series = horner(z, single ? std::span<const double>(kSin32) : kSin64);
-  const Val cosine_series = horner(z, single ? std::span<const double>(kCos32) : kCos64);
-  Val sine = r, cosine = r;
-  if (single) {
-    sine = fma(r * z, sine_series, r);
-    cosine = fma(z * z, cosine_series, fma(z, x.like(-0.5), x.like(1)));
-  } else {
-    const Val half = z * 0.5;
-    sine = r + fma(r * z, sine_series, fma(-low, half, low));
-    const Pair one_minus = fast_two_sum(x.like(1), -half);
-    cosine = one_minus.high + fma(z * z, cosine_series, fma(-r, low, one_minus.low));
-  }
+  const Waves waves = waves_of(r, low, single);
+  const auto sum = [&](const Pair& pair) { return single ? pair.high : pair.high + pair.low; };
   const Val odd = (n & number(1)) != number(0);
   const Val negative = (n & number(2)) << number(62);
-  return (select(odd, cosine, sine).bitcast(DType::ui64) ^ negative).bitcast(DType::f64);
+  return (select(odd, sum(waves.cosine), sum(waves.sine)).bitcast(DType::ui64) ^ negative)
+      .bitcast(DType::f64);
 }
 
 Val circular_of(Val x, std::uint64_t ahead) {
@@ -192,6 +199,24 @@ Val circular_of(Val x, std::uint64_t ahead) {
 
 Val sin(Val x) { return circular_of(x, 0); }
 Val cos(Val x) { return circular_of(x, 1); }
+
+Val tan(Val given) {
+  const bool single = is_single(given);
+  const Val x = given.convert(DType::f64);
+  const auto [n, r, low] = reduce(abs(x), single);
+  const auto [sine, cosine] = waves_of(r, low, single);
+  // An odd number of quadrants turns sin / cos into -cos / sin.
+  const Val one = bits_like(x, DType::ui64, 1);
+  const Val odd = (n & one) != (one ^ one);
+  const auto pick = [&](const Pair& even, const Pair& other) -> Pair {
+    if (single) return {select(odd, other.high, even.high), even.low};
+    return fast_two_sum(select(odd, other.high, even.high), select(odd, other.low, even.low));
+  };
+  const Pair above = pick(sine, cosine), below = pick(cosine, sine);
+  const Val size = single ? above.high / below.high : quotient(above, below);
+  const Val flips = ((n & one) << bits_like(x, DType::ui64, 63)) ^ sign_bit(x);
+  return (size.bitcast(DType::ui64) ^ flips).bitcast(DType::f64).convert(given.type().dtype);
+}
 
 Val atan2(Val given_y, Val given_x) {
   // atan(q) = q + q³ A(q²) on |q| <= tan(π/8); relative errors 2^-35.3; 2^-59.4.

@@ -37,7 +37,8 @@ struct ParsedFunction {
   std::vector<Check> checks;
 };
 
-struct Module {
+/// What a text holds. (Not `Module`: that is a layer's base class, in frontend.)
+struct ParsedModule {
   std::vector<ParsedFunction> functions;  // public ones, or all where none is private but called
   /// The one called main; null if there is none.
   const ParsedFunction* main() const;
@@ -55,9 +56,9 @@ struct UnsupportedError : Error {
 
 /// Parses one module. Errors carry file, line, column and a caret under the place, what was expected
 /// and what was found; hostile text gets an error too, never a crash. `file` is for messages.
-Module parse_module(std::string_view text, const std::string& file = "<text>");
+ParsedModule parse_module(std::string_view text, const std::string& file = "<text>");
 /// The parts of a file between lines `// -----`, each a module of its own; line numbers are the
 /// file's.
-std::vector<Module> parse_modules(std::string_view text, const std::string& file = "<text>");
+std::vector<ParsedModule> parse_modules(std::string_view text, const std::string& file = "<text>");
 
 }  // namespace kiln

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
 #include <atomic>
 #include <cerrno>
 #include <cstdio>
@@ -100,6 +101,28 @@ void write_file(const std::string& path, std::string_view text) {
   AtomicFile file(path);
   file.write(text);
   file.commit();
+}
+
+std::string read_file(const std::string& path) {
+  constexpr std::size_t kMost = std::size_t{2} << 30;
+  const auto fail = [&](const std::string& why) {
+    throw Error(fmt::format("cannot read {}: {}", path, why));
+  };
+  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (file < 0) fail(reason(errno));
+  std::string text;
+  std::array<char, 1 << 16> buffer;
+  ssize_t bytes = 0;
+  int error = 0;
+  do {
+    bytes = ::read(file, buffer.data(), buffer.size());
+    if (bytes < 0) error = errno;
+    if (bytes > 0) text.append(buffer.data(), static_cast<std::size_t>(bytes));
+  } while (text.size() <= kMost && (bytes > 0 || (bytes < 0 && error == EINTR)));
+  ::close(file);
+  if (bytes < 0) fail(reason(error));
+  if (text.size() > kMost) fail("it is larger than 2 GiB");
+  return text;
 }
 
 }  // namespace kiln

@@ -40,5 +40,8 @@ class AtomicFile {
 
 /// Writes `text` as the file's whole content.
 void write_file(const std::string& path, std::string_view text);
+/// The whole content of a file of text, or of a pipe. Throws Error when it cannot be read or is
+/// larger than 2 GiB.
+std::string read_file(const std::string& path);
 
 }  // namespace kiln

@@ -1,9 +1,9 @@
 // All a program that defines and runs models needs: #include "runtime/kiln.h".
 #pragma once
 
+#include "frontend/functions.h"
 #include "frontend/gradient.h"
 #include "frontend/module.h"
 #include "frontend/optim.h"
-#include "frontend/tensor.h"
 #include "runtime/jit.h"
 #include "runtime/settings.h"

@@ -141,9 +141,12 @@ bool agree(T got, T want, Tolerance tolerance, double scale) {
     if (got == want) return tolerance.relative > 0 || std::signbit(got) == std::signbit(want);
     const double apart = std::fabs(static_cast<double>(got) - static_cast<double>(want));
     if (apart <= tolerance.relative * scale) return true;  // not where one is infinite
-    return static_cast<double>(ordinal(got)) - static_cast<double>(ordinal(want)) <=
-               tolerance.ulps &&
-           static_cast<double>(ordinal(want)) - static_cast<double>(ordinal(got)) <= tolerance.ulps;
+    if (apart <= tolerance.ulps * tolerance.floor * std::numeric_limits<T>::epsilon()) return true;
+    // Unsigned: between the largest and the least an i64 overflows, and a double would round.
+    const std::int64_t a = ordinal(got), b = ordinal(want);
+    return static_cast<std::uint64_t>(std::max(a, b)) -
+               static_cast<std::uint64_t>(std::min(a, b)) <=
+           static_cast<std::uint64_t>(tolerance.ulps);
   } else {
     return got == want;
   }

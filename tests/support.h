@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "codegen/target.h"
-#include "frontend/tensor.h"
+#include "frontend/functions.h"
 #include "ir/graph.h"
 #include "passes/pipeline.h"
 #include "tests/random_array.h"
@@ -35,10 +35,11 @@ std::vector<Array> execute(const Function& function, std::span<const Array> inpu
                            const Target& target = Target::host());
 
 /// How far apart two floats may be: in units of the last place, or relative to the largest
-/// magnitude of the array. By default not at all.
+/// magnitude of the array. By default not at all. Below `floor` in magnitude an ulp is that of it.
 struct Tolerance {
   int ulps = 0;
   double relative = 0;
+  double floor = 0;
 };
 /// What a search for something wrong says when nothing is.
 inline const std::string kNone;

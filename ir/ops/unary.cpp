@@ -8,6 +8,7 @@
 #include "ir/math.h"
 #include "ir/op.h"
 #include "ir/reference.h"
+#include "ir/reference_functions.h"
 
 namespace kiln {
 namespace {
@@ -59,6 +60,32 @@ std::vector<Type> infer_bitcast(const InferContext& context) {
 template <auto F>
 Gradients chain(const Node& node, Cotangents ct) {
   return {multiply(ct[0], F(node.operand(0), Value{&node, 0}))};
+}
+
+/// The derivative of digamma: ψ'(x) = 1/x² + ψ'(x + 1) eight times, then the asymptotic series;
+/// below ½ by reflection, (π / sin πx)² - ψ'(1 - x).
+Value trigamma(Value x) {
+  const auto square = [](Value v) { return multiply(v, v); };
+  const Value one = like(x, 1);
+  const Value left = compare(x, like(x, 0.5), Direction::LT);
+  Value z = select(left, subtract(one, x), x);
+  Value sum = like(x, 0);
+  for (int i = 0; i < 8; ++i) {
+    sum = add(sum, divide(one, square(z)));
+    z = add(z, one);
+  }
+  // 1/z + 1/(2z²) + Σ B(2k) / z^(2k+1)
+  const Value inverse = divide(one, z);
+  Value tail = like(x, -3617.0 / 510);
+  for (const double b : {7.0 / 6, -691.0 / 2730, 5.0 / 66, -1.0 / 30, 1.0 / 42, -1.0 / 30, 1.0 / 6})
+    tail = add(multiply(tail, square(inverse)), like(x, b));
+  tail = multiply(inverse, add(one, multiply(inverse, add(like(x, 0.5), multiply(inverse, tail)))));
+  const Value right = add(sum, tail);
+  // Multiplied by π only after the whole turns are off.
+  const Value off = subtract(x, unary(Op::round_nearest_even, x));
+  const Value pi = like(x, std::numbers::pi);
+  const Value reflected = square(divide(pi, unary(Op::sine, multiply(pi, off))));
+  return select(left, subtract(reflected, right), right);
 }
 
 Gradients gradient_convert(const Node& node, Cotangents ct) {
@@ -114,11 +141,6 @@ constexpr Traits kCheap{.elementwise = true};
 constexpr Traits kCostly{.elementwise = true, .transcendental = true};
 constexpr Traits kChlo{.elementwise = true, .transcendental = true, .chlo = true};
 
-// Still to be written; every use below goes away with it.
-std::vector<Array> unwritten(const Node&, std::span<const Array>) {
-  throw InternalError("unwritten");
-}
-
 constexpr std::array kRows = {
     OpDef{.op = Op::abs,
           .name = "abs",
@@ -144,14 +166,15 @@ constexpr std::array kRows = {
           .gradient = gradient_convert,
           .reference = reference_bitcast,
           .lowering = scalar_bitcast},
-    OpDef{.op = Op::cbrt,
-          .name = "cbrt",
-          .arity = 1,
-          .traits = kCostly,
-          .infer = infer_float,
-          .gradient = not_differentiable,
-          .reference = unwritten,
-          .lowering = not_pointwise},
+    OpDef{
+        .op = Op::cbrt,
+        .name = "cbrt",
+        .arity = 1,
+        .traits = kCostly,
+        .infer = infer_float,
+        .gradient = chain<[](Value, Value y) { return divide(like(y, 1.0 / 3), multiply(y, y)); }>,
+        .reference = reference::float_unary<[](auto x) { return std::cbrt(x); }>,
+        .lowering = function<[](Val x) { return math::cbrt(x); }>},
     OpDef{.op = Op::ceil,
           .name = "ceil",
           .arity = 1,
@@ -190,9 +213,9 @@ constexpr std::array kRows = {
           .arity = 1,
           .traits = kChlo,
           .infer = infer_float,
-          .gradient = not_differentiable,
-          .reference = unwritten,
-          .lowering = not_pointwise},
+          .gradient = chain<[](Value x, Value) { return trigamma(x); }>,
+          .reference = reference::float_unary<[](auto x) { return reference::digamma(x); }>,
+          .lowering = function<[](Val x) { return math::digamma(x); }>},
     OpDef{.op = Op::erf,
           .name = "erf",
           .arity = 1,
@@ -209,17 +232,23 @@ constexpr std::array kRows = {
           .arity = 1,
           .traits = kChlo,
           .infer = infer_float,
-          .gradient = not_differentiable,
-          .reference = unwritten,
-          .lowering = not_pointwise},
+          .gradient = chain<[](Value, Value y) {
+            return multiply(like(y, 1 / (2 * std::numbers::inv_sqrtpi)),
+                            unary(Op::exponential, multiply(y, y)));
+          }>,
+          .reference = reference::float_unary<[](auto x) { return reference::erf_inv(x); }>,
+          .lowering = function<[](Val x) { return math::erf_inv(x); }>},
     OpDef{.op = Op::erfc,
           .name = "erfc",
           .arity = 1,
           .traits = kChlo,
           .infer = infer_float,
-          .gradient = not_differentiable,
-          .reference = unwritten,
-          .lowering = not_pointwise},
+          .gradient = chain<[](Value x, Value) {
+            return multiply(like(x, -2 * std::numbers::inv_sqrtpi),
+                            unary(Op::exponential, negate(multiply(x, x))));
+          }>,
+          .reference = reference::float_unary<[](auto x) { return std::erfc(x); }>,
+          .lowering = function<[](Val x) { return math::erfc(x); }>},
     OpDef{.op = Op::exponential,
           .name = "exponential",
           .arity = 1,
@@ -258,9 +287,9 @@ constexpr std::array kRows = {
           .arity = 1,
           .traits = kChlo,
           .infer = infer_float,
-          .gradient = not_differentiable,
-          .reference = unwritten,
-          .lowering = not_pointwise},
+          .gradient = chain<[](Value x, Value) { return unary(Op::digamma, x); }>,
+          .reference = reference::float_unary<[](auto x) { return reference::lgamma(x); }>,
+          .lowering = function<[](Val x) { return math::lgamma(x); }>},
     OpDef{.op = Op::log,
           .name = "log",
           .arity = 1,
@@ -370,9 +399,9 @@ constexpr std::array kRows = {
           .arity = 1,
           .traits = kChlo,
           .infer = infer_float,
-          .gradient = not_differentiable,
-          .reference = unwritten,
-          .lowering = not_pointwise},
+          .gradient = chain<[](Value, Value y) { return add(like(y, 1), multiply(y, y)); }>,
+          .reference = reference::float_unary<[](auto x) { return std::tan(x); }>,
+          .lowering = function<[](Val x) { return math::tan(x); }>},
     OpDef{.op = Op::tanh,
           .name = "tanh",
           .arity = 1,

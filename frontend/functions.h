@@ -1,0 +1,12 @@
+// All functions on tensors.
+#pragma once
+
+#include "frontend/activation.h"
+#include "frontend/creation.h"
+#include "frontend/elementwise.h"
+#include "frontend/linear_algebra.h"
+#include "frontend/order.h"
+#include "frontend/reduction.h"
+#include "frontend/select.h"
+#include "frontend/shape.h"
+#include "frontend/tensor.h"
