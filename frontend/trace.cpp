@@ -1,5 +1,6 @@
 #include "frontend/trace.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace kiln {
@@ -32,8 +33,10 @@ Trace::State& Trace::state(const VariablePtr& variable) {
     if (state.variable == variable) return state;
   for (const State& state : states_)
     if (state.variable->name == variable->name)
-      throw Error(fmt::format("two variables are named '{}': give each module its own name",
-                              variable->name));
+      throw Error(
+          fmt::format("two variables are named '{}': give each module, and each optimiser "
+                      "of the same parameters, its own name",
+                      variable->name));
   const auto index = static_cast<std::int64_t>(function_.arguments.size());
   function_.arguments.push_back({variable->type, variable->name, -1});
   const Value value = graph().parameter(index, variable->type);
@@ -42,6 +45,15 @@ Trace::State& Trace::state(const VariablePtr& variable) {
 }
 
 Tensor Trace::read(const VariablePtr& variable) { return Tensor(state(variable).now); }
+
+Tensor Trace::initial(const VariablePtr& variable) { return Tensor(state(variable).before); }
+
+bool Trace::flag(const std::shared_ptr<const bool>& flag) {
+  const bool known = std::any_of(flags_.begin(), flags_.end(),
+                                 [&](const auto& entry) { return entry.first == flag; });
+  if (!known) flags_.emplace_back(flag, *flag);
+  return *flag;
+}
 
 void Trace::assign(const VariablePtr& variable, const Tensor& value, Where where) {
   if (value.type() != variable->type)
@@ -76,6 +88,7 @@ Traced Trace::run(const std::function<std::vector<Tensor>(const std::vector<Tens
     function.results.push_back(state.now);
     function.result_names.push_back(state.variable->name);
   }
+  traced.flags = std::move(trace.flags_);
   traced.function = std::move(function);
   return traced;
 }

@@ -6,6 +6,8 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "frontend/tensor.h"
@@ -45,6 +47,8 @@ struct Traced {
   std::size_t inputs = 0;
   std::size_t outputs = 0;
   std::vector<VariablePtr> variables;  // argument inputs + i
+  /// Flags the trace was made for (train or eval mode of a module), with their values then.
+  std::vector<std::pair<std::shared_ptr<const bool>, bool>> flags;
 };
 
 class Trace {
@@ -57,8 +61,16 @@ class Trace {
   Graph& graph() { return *function_.graph; }
   /// The variable's value at this point of the trace.
   Tensor read(const VariablePtr& variable);
+  /// Its value when the step begins, whatever was assigned since.
+  Tensor initial(const VariablePtr& variable);
   /// Gives the variable a new value, seen by later reads and kept after the step.
   void assign(const VariablePtr& variable, const Tensor& value, Where where = Where::current());
+
+  /// The flag's value, on which the trace depends from now on: where it has another before a call,
+  /// jit traces again.
+  bool flag(const std::shared_ptr<const bool>& flag);
+  /// 0, 1, 2, …: what tells one call for random bits from the next.
+  std::int64_t next_stream() { return streams_++; }
 
   /// Runs `f` on arguments of these types (named "input", or by `names`) and collects what it
   /// built.
@@ -75,6 +87,8 @@ class Trace {
 
   Function function_;
   std::vector<State> states_;
+  std::vector<std::pair<std::shared_ptr<const bool>, bool>> flags_;
+  std::int64_t streams_ = 0;
 };
 
 }  // namespace kiln

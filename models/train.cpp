@@ -1,5 +1,6 @@
 #include "models/train.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <filesystem>
@@ -24,7 +25,8 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
 class Validation {
  public:
   Validation(Model& model, const Dataset& data)
-      : score_(
+      : module_(model.module()),
+        score_(
             [&model](const std::vector<Tensor>& batch) { return std::vector{model.score(batch)}; }),
         loader_(data.validation, kValidationBatch, false, 0) {}
 
@@ -32,22 +34,18 @@ class Validation {
   double run() {
     double total = 0;
     loader_.begin_epoch(0);
+    module_.eval();
     for (std::int64_t i = 0; i < loader_.batches(); ++i)
       total += score_.run(loader_.batch(i)).item();
+    module_.train();
     return total / static_cast<double>(loader_.samples());
   }
 
  private:
+  Module& module_;
   Jit<Tensor> score_;
   DataLoader loader_;
 };
-
-std::vector<VariablePtr> weights_of(Model& model) {
-  std::vector<VariablePtr> variables;
-  for (const Parameter& parameter : model.module().parameters())
-    variables.push_back(parameter.variable());
-  return variables;
-}
 
 struct Limits {
   int epochs, batch;
@@ -105,7 +103,7 @@ TrainResult train(const std::string& name, Model& model, const TrainOptions& opt
   DataLoader loader(data.train, limits.batch, true, options.seed);
   Validation validation(model, data);
   JsonLines json(options.json);
-  const std::vector<VariablePtr> weights = weights_of(model);
+  const std::vector<VariablePtr> weights = model.module().state();
 
   // Compile before the clock starts: the loader's batches have at most two sizes.
   const auto compile_start = std::chrono::steady_clock::now();
@@ -114,9 +112,12 @@ TrainResult train(const std::string& name, Model& model, const TrainOptions& opt
     if (batch > 0) step.compile(model.batch_types(batch));
   const double compile_seconds = seconds_since(compile_start);
 
-  // Everything a run is made of: weights and the optimiser's state, known once the step is traced.
+  // Everything a run is made of: the module's state and whatever else the step reads and updates,
+  // such as moments and the random generator, known once it is traced.
   std::vector<VariablePtr> everything = weights;
-  for (const VariablePtr& variable : optimizer->state()) everything.push_back(variable);
+  for (const VariablePtr& variable : step.latest().variables())
+    if (std::find(weights.begin(), weights.end(), variable) == weights.end())
+      everything.push_back(variable);
   int first_epoch = 0;
   if (!options.resume.empty()) {
     const auto facts = load_checkpoint(options.resume, everything);
@@ -206,7 +207,7 @@ TrainResult train(const std::string& name, Model& model, const TrainOptions& opt
 
 double evaluate(Model& model, const TrainOptions& options) {
   const Dataset data = model.load(options);
-  load_checkpoint(options.resume, weights_of(model));
+  load_checkpoint(options.resume, model.module().state());
   return Validation(model, data).run();
 }
 

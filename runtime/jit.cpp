@@ -1,5 +1,7 @@
 #include "runtime/jit.h"
 
+#include <algorithm>
+
 namespace kiln {
 
 Compiled::Compiled(Traced traced, Mode mode, const Target& target) : traced_(std::move(traced)) {
@@ -15,7 +17,12 @@ bool Compiled::accepts(std::span<const Array* const> inputs) const {
   if (inputs.size() != traced_.inputs) return false;
   for (std::size_t i = 0; i < inputs.size(); ++i)
     if (inputs[i]->type() != traced_.function.arguments[i].type) return false;
-  return true;
+  return flags_hold();
+}
+
+bool Compiled::flags_hold() const {
+  return std::all_of(traced_.flags.begin(), traced_.flags.end(),
+                     [](const auto& flag) { return *flag.first == flag.second; });
 }
 
 const std::vector<Array>& Compiled::operator()(std::span<const Array* const> inputs) {
@@ -50,7 +57,7 @@ Compiled& JitCache::find(std::span<const Array* const> inputs) {
 Compiled& JitCache::find(const std::vector<Type>& inputs) {
   for (std::size_t i = 0; i < traces_.size(); ++i) {
     if (traces_[i].inputs != inputs || traces_[i].mode != settings().mode ||
-        traces_[i].target != settings().target)
+        traces_[i].target != settings().target || !traces_[i].compiled->flags_hold())
       continue;
     latest_ = i;
     return *traces_[i].compiled;

@@ -8,7 +8,8 @@
 //   double loss = step(images, labels).item();
 //
 // What the callable reads and assigns beside its arguments (parameters, the optimiser's state) is
-// updated in place by the call. A further input shape is another trace.
+// updated in place by the call. A further input shape is another trace, and so is the other mode
+// (train, eval) of a module that asks for it.
 #pragma once
 
 #include <array>
@@ -34,6 +35,8 @@ class Compiled {
   Compiled(Traced traced, Mode mode, const Target& target);
 
   bool accepts(std::span<const Array* const> inputs) const;
+  /// Whether the flags the trace depends on (train or eval mode) have the values they had then.
+  bool flags_hold() const;
   /// Runs the step. The outputs belong to this object and are overwritten by the next call, unless
   /// a copy of one is still held.
   const std::vector<Array>& operator()(std::span<const Array* const> inputs);

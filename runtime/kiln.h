@@ -5,5 +5,6 @@
 #include "frontend/gradient.h"
 #include "frontend/module.h"
 #include "frontend/optim.h"
+#include "frontend/random.h"
 #include "runtime/jit.h"
 #include "runtime/settings.h"

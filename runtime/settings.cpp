@@ -51,7 +51,15 @@ Settings& settings() {
   return settings;
 }
 
-void manual_seed(std::uint64_t seed) { settings().seed = seed; }
+void manual_seed(std::uint64_t seed) {
+  settings().seed = seed;
+  manual_seed(default_generator(), seed);
+}
+
+void manual_seed(Generator& generator, std::uint64_t seed) {
+  *generator.seed()->storage = Array::scalar(seed);
+  *generator.step()->storage = Array::scalar(std::int64_t{0});
+}
 
 Array& value_of(const VariablePtr& variable) {
   Array& value = *variable->storage;

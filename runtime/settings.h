@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "codegen/target.h"
+#include "frontend/random.h"
 #include "frontend/trace.h"
 #include "passes/pipeline.h"
 #include "runtime/thread_pool.h"
@@ -30,8 +31,11 @@ struct Settings {
 /// The process's settings. Change them before the first step, not while one runs.
 Settings& settings();
 
-/// torch.manual_seed: the first values of variables follow from this seed and their names alone.
+/// torch.manual_seed: the first values of variables follow from this seed and their names alone,
+/// and the default generator begins again from it.
 void manual_seed(std::uint64_t seed);
+/// The generator begins again from this seed (torch.Generator.manual_seed).
+void manual_seed(Generator& generator, std::uint64_t seed);
 
 /// The variable's value, drawn by its initialiser if it has none yet.
 Array& value_of(const VariablePtr& variable);

@@ -105,6 +105,8 @@ Value bitcast(Value x, DType dtype);
 Value bits_like(Value x, std::uint64_t bits);
 /// Integers that are ordered as IEEE 754 totally orders floats: -NaN, -inf, …, -0, 0, …, inf, NaN.
 Value total_order_key(Value x);
+/// The float whose total_order_key this is.
+Value from_total_order(Value order, DType dtype);
 /// A scalar as a tensor of this shape.
 Value broadcast_scalar(Value x, const Type& to);
 /// A region of scalars applied element by element to tensors of one shape (which `dims` gives,
@@ -118,5 +120,9 @@ std::span<const Row> structure_imports();
 std::span<const Row> contraction_imports();
 std::span<const Row> window_imports();
 std::span<const Row> control_imports();
+std::span<const Row> function_imports();
+std::span<const Row> linear_algebra_imports();
+std::span<const Row> normalization_imports();
+std::span<const Row> random_imports();
 
 }  // namespace kiln::importing

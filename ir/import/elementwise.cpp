@@ -6,6 +6,7 @@
 
 #include "ir/build.h"
 #include "ir/import/context.h"
+#include "ir/import/expression.h"
 
 namespace kiln::importing {
 
@@ -34,14 +35,23 @@ Value bits_like(Value x, std::uint64_t bits) {
   return {x.graph().make(Op::constant, {}, ConstantAttrs{value}, x.type()), 0};
 }
 
-Value total_order_key(Value x) {
-  if (!is_float(x.type().dtype)) return x;
-  const Value bits = bitcast(x, integer_as_wide(x.type().dtype, true));
-  // Of negative numbers the larger magnitude comes first.
-  const std::uint64_t magnitude = ~std::uint64_t{0} >> (65 - 8 * size_of(x.type().dtype));
+namespace {
+
+/// Of negative floats the larger magnitude comes first: their bits are the order's, but for the
+/// sign turned round. Twice is once.
+Value flipped(Value bits) {
+  const std::uint64_t magnitude = ~std::uint64_t{0} >> (65 - 8 * size_of(bits.type().dtype));
   return select(compare(bits, like(bits, 0), Direction::LT),
                 binary(Op::xor_, bits, bits_like(bits, magnitude)), bits);
 }
+
+}  // namespace
+
+Value total_order_key(Value x) {
+  return is_float(x.type().dtype) ? flipped(bitcast(x, integer_as_wide(x.type().dtype, true))) : x;
+}
+
+Value from_total_order(Value order, DType dtype) { return bitcast(flipped(order), dtype); }
 
 Value broadcast_scalar(Value x, const Type& to) {
   return x.type().dims == to.dims ? x : broadcast(x, to.dims, {});
@@ -136,6 +146,42 @@ Values import_bitcast_convert(const Context& context) {
   return {context.make(Op::bitcast_convert, {joined}, {}, Type{to.dtype, joined.type().dims})};
 }
 
+/// Rounded to a float format of fewer bits. What is too large becomes infinite, what is too small
+/// to be normal 0; a NaN stays one if the format has one.
+Values import_reduce_precision(const Context& context) {
+  context.expect_float(0);
+  const Expr x = context.operand(0);
+  const bool single = x.dtype() == DType::f32;
+  const int mantissa = single ? 23 : 52, exponent = single ? 8 : 11;
+  const std::int64_t exponent_bits = context.integer("exponent_bits");
+  const std::int64_t mantissa_bits = context.integer("mantissa_bits");
+  if (exponent_bits < 1 || mantissa_bits < 0)
+    context.fail("at least 1 exponent bit and 0 mantissa bits",
+                 fmt::format("e{}m{}", exponent_bits, mantissa_bits));
+  const Expr before = bitcast(x, integer_as_wide(x.dtype(), false));
+  const auto literal = [&](std::uint64_t bits) { return Expr(bits_like(before, bits)); };
+  Expr bits = before;
+  if (mantissa_bits < mantissa) {
+    // To nearest, ties to even: the last bit that stays decides a tie.
+    const int dropped = mantissa - static_cast<int>(mantissa_bits);
+    const std::uint64_t unit = std::uint64_t{1} << dropped;
+    const Expr last = (bits >> dropped) & literal(1);
+    bits = (bits + last + literal(unit / 2 - 1)) & literal(~(unit - 1));
+  }
+  const std::uint64_t infinity = ((std::uint64_t{1} << exponent) - 1) << mantissa;
+  const Expr sign = before & literal(std::uint64_t{1} << (mantissa + exponent));
+  if (exponent_bits < exponent) {
+    const std::uint64_t bias = (std::uint64_t{1} << (exponent - 1)) - 1;
+    const std::uint64_t reduced_bias = (std::uint64_t{1} << (exponent_bits - 1)) - 1;
+    const Expr place = bits & literal(infinity);
+    const Expr too_large = place > literal((bias + reduced_bias) << mantissa);
+    const Expr too_small = place <= literal((bias - reduced_bias) << mantissa);
+    bits = where(too_small, sign, where(too_large, sign | literal(infinity), bits));
+  }
+  const Expr nan = mantissa_bits > 0 ? x : Expr(bitcast(sign | literal(infinity), x.dtype()));
+  return {where(x == x, bitcast(bits, x.dtype()), nan)};
+}
+
 Values import_itself(const Context& context) {
   context.expect_float(0);
   return {context.operand(0)};
@@ -151,6 +197,7 @@ constexpr Row kRows[] = {
     {"stablehlo.compare", 2, 0, import_compare},
     {"stablehlo.convert", 1, 0, import_convert},
     {"stablehlo.bitcast_convert", 1, 0, import_bitcast_convert},
+    {"stablehlo.reduce_precision", 1, 0, import_reduce_precision},
     {"stablehlo.real", 1, 0, import_itself},
     {"stablehlo.imag", 1, 0, import_imag},
     {"chlo.conj", 1, 0, import_itself},
