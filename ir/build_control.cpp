@@ -93,9 +93,10 @@ Region close(const OpenRegion& open, std::span<const Value> captures) {
   std::for_each(captures.begin(), captures.end(), enter);
 
   const auto is_replaced = [&](const Node* node) {
+    // One result that is captured stands for the node: those that nobody uses are not.
     for (std::size_t i = 0; i < node->types().size(); ++i)
-      if (!inside.contains({node, static_cast<int>(i)})) return false;
-    return true;
+      if (inside.contains({node, static_cast<int>(i)})) return true;
+    return false;
   };
   for (const Node* node : above(open.results, is_replaced)) {
     if (is_replaced(node)) continue;
