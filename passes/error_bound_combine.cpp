@@ -23,6 +23,14 @@ Array combined(Wide& wide, const Node& node, Op combiner, std::span<const Array>
 
 Array filled(const Ints& dims, double value) { return Array::full(Type{DType::f64, dims}, value); }
 
+/// |x|, 0 where that is infinite or NaN: a result that is finite all the same has not taken it in.
+Array finite_magnitude(const Array& array) {
+  Array result = magnitude(array);
+  for (double& x : result.data<double>())
+    if (!std::isfinite(x)) x = 0;
+  return result;
+}
+
 /// What running error analysis says of sums, products and extrema. Each is made of elements; `of`
 /// combines an array like the inputs', started from one like the initial values, over them.
 template <class Of>
@@ -89,13 +97,13 @@ void general(const Node& node, const Node& wide, std::span<const Bounded> operan
       continue;
     }
     const Bounded &input = operands[first + i], &start = operands[initial + i];
-    const Array met = of(Op::maximum, magnitude(input.value), magnitude(start.value));
+    const Array met = of(Op::maximum, finite_magnitude(input.value), finite_magnitude(start.value));
     const Array terms = of(Op::add, filled(input.value.dims(), 1), filled(start.value.dims(), 1));
     const auto bound = results[i].bound.template data<double>();
     for (std::size_t r = 0; r < bound.size(); ++r) {
       const double own = std::fabs(results[i].value.as_double(static_cast<std::int64_t>(r)));
       const double scale = std::max(own, met.data<double>()[r]);
-      if (std::isfinite(scale))
+      if (std::isfinite(own))
         bound[r] = rounded(scale, bound[r], dtype, kRegionUlps * terms.data<double>()[r]);
     }
   }

@@ -14,9 +14,9 @@
 
 namespace kiln {
 
-class Generator {
+class GraphGenerator {
  public:
-  Generator(std::uint64_t seed, const RandomGraphOptions& options);
+  GraphGenerator(std::uint64_t seed, const RandomGraphOptions& options);
   RandomGraph run();
 
  private:
@@ -112,6 +112,9 @@ class Generator {
   void running_sum();
   void convolve();
   void attention();
+  void loop();
+  void branches();
+  Value recurrence(Value state, Value other);
 
   /// Integers of these extents: what the graph has, computed or drawn, mostly in [-1, extent].
   Value indices(const Ints& dims, std::int64_t extent);

@@ -30,7 +30,7 @@ double extent_of(const Type& type, const Ints& axes) {
 
 }  // namespace
 
-Generator::Generator(std::uint64_t seed, const RandomGraphOptions& options)
+GraphGenerator::GraphGenerator(std::uint64_t seed, const RandomGraphOptions& options)
     : random_(seed, 77), options_(options), real_(chance(0.15) ? DType::f64 : DType::f32) {
   function_.graph = std::make_shared<Graph>();
   for (int i = 0; i < 3; ++i) palette_.push_back(pick(kExtents));
@@ -38,7 +38,7 @@ Generator::Generator(std::uint64_t seed, const RandomGraphOptions& options)
   if (chance(0.03)) palette_.push_back(0);
 }
 
-RandomGraph Generator::run() {
+RandomGraph GraphGenerator::run() {
   for (std::uint64_t i = 0, n = 2 + below(3); i < n; ++i) argument(real_);
   if (chance(0.5)) argument(DType::i32);
   if (chance(0.3)) argument(DType::i1);
@@ -52,7 +52,7 @@ RandomGraph Generator::run() {
   return {std::move(function_), std::move(inputs_)};
 }
 
-Ints Generator::dims() {
+Ints GraphGenerator::dims() {
   for (;;) {
     Ints dims(pick({0, 1, 1, 1, 2, 2, 2, 2, 3, 3, 4, 5}));
     for (std::int64_t& extent : dims) extent = chance(0.1) ? 1 : pick(palette_);
@@ -60,18 +60,18 @@ Ints Generator::dims() {
   }
 }
 
-void Generator::keep(Value value) {
+void GraphGenerator::keep(Value value) {
   if (value && value.type().count() <= options_.elements * 3 &&
       std::find(pool_.begin(), pool_.end(), value) == pool_.end())
     pool_.push_back(value);
 }
 
-Value Generator::argument(DType dtype) {
+Value GraphGenerator::argument(DType dtype) {
   const bool whole = !is_float(dtype);
   return argument(Type{dtype, dims()}, whole ? (is_unsigned(dtype) ? 0 : -9) : -2, whole ? 9 : 2);
 }
 
-Value Generator::argument(const Type& type, double low, double high) {
+Value GraphGenerator::argument(const Type& type, double low, double high) {
   const std::size_t index = function_.arguments.size();
   function_.arguments.push_back({type, fmt::format("arg{}", index), -1});
   inputs_.push_back(random_array(type, random_.bits64(), low, high));
@@ -81,7 +81,7 @@ Value Generator::argument(const Type& type, double low, double high) {
 }
 
 /// Another value of this type: one there is, one stretched to it, or a constant.
-Value Generator::partner(Value x) {
+Value GraphGenerator::partner(Value x) {
   const Type& type = x.type();
   if (const Value same = find([&](Value v) { return v.type() == type; }); same && chance(0.7))
     return same;
@@ -102,7 +102,7 @@ Value Generator::partner(Value x) {
   return constant(type);
 }
 
-Value Generator::constant(const Type& type) {
+Value GraphGenerator::constant(const Type& type) {
   if (type.count() <= 200 && chance(0.3))
     return graph().constant(
         random_array(type, random_.bits64(), is_unsigned(type.dtype) ? 0 : -2, 3));
@@ -110,59 +110,62 @@ Value Generator::constant(const Type& type) {
                                                   : static_cast<double>(pick({0, 1, 2, 3, 5})));
 }
 
-void Generator::step() {
-  using Step = void (Generator::*)();
+void GraphGenerator::step() {
+  using Step = void (GraphGenerator::*)();
   static constexpr Step kSteps[] = {
-      &Generator::function,
-      &Generator::function,
-      &Generator::arithmetic,
-      &Generator::arithmetic,
-      &Generator::arithmetic,
-      &Generator::choice,
-      &Generator::integers,
-      &Generator::conversion,
-      &Generator::stretch,
-      &Generator::permute,
-      &Generator::reform,
-      &Generator::reform,
-      &Generator::reduction,
-      &Generator::reduction,
-      &Generator::reduction,
-      &Generator::product,
-      &Generator::product,
-      &Generator::softmax,
-      &Generator::region,
-      &Generator::pairs,
-      &Generator::leaf,
-      &Generator::stop,
-      &Generator::gradient,
-      &Generator::normalise,
-      &Generator::special_function,
-      &Generator::bits,
-      &Generator::cut,
-      &Generator::cut,
-      &Generator::border,
-      &Generator::border,
-      &Generator::join,
-      &Generator::dynamic,
-      &Generator::lookup,
-      &Generator::general_gather,
-      &Generator::scattering,
-      &Generator::sorting,
-      &Generator::pooling,
-      &Generator::pooling_pairs,
-      &Generator::running_sum,
-      &Generator::convolve,
-      &Generator::attention,
-      &Generator::attention,
-      &Generator::gradient,
+      &GraphGenerator::function,
+      &GraphGenerator::function,
+      &GraphGenerator::arithmetic,
+      &GraphGenerator::arithmetic,
+      &GraphGenerator::arithmetic,
+      &GraphGenerator::choice,
+      &GraphGenerator::integers,
+      &GraphGenerator::conversion,
+      &GraphGenerator::stretch,
+      &GraphGenerator::permute,
+      &GraphGenerator::reform,
+      &GraphGenerator::reform,
+      &GraphGenerator::reduction,
+      &GraphGenerator::reduction,
+      &GraphGenerator::reduction,
+      &GraphGenerator::product,
+      &GraphGenerator::product,
+      &GraphGenerator::softmax,
+      &GraphGenerator::region,
+      &GraphGenerator::pairs,
+      &GraphGenerator::leaf,
+      &GraphGenerator::stop,
+      &GraphGenerator::gradient,
+      &GraphGenerator::normalise,
+      &GraphGenerator::special_function,
+      &GraphGenerator::bits,
+      &GraphGenerator::cut,
+      &GraphGenerator::cut,
+      &GraphGenerator::border,
+      &GraphGenerator::border,
+      &GraphGenerator::join,
+      &GraphGenerator::dynamic,
+      &GraphGenerator::lookup,
+      &GraphGenerator::general_gather,
+      &GraphGenerator::scattering,
+      &GraphGenerator::sorting,
+      &GraphGenerator::pooling,
+      &GraphGenerator::pooling_pairs,
+      &GraphGenerator::running_sum,
+      &GraphGenerator::convolve,
+      &GraphGenerator::attention,
+      &GraphGenerator::attention,
+      &GraphGenerator::gradient,
+      &GraphGenerator::loop,
+      &GraphGenerator::loop,
+      &GraphGenerator::branches,
   };
   (this->*pick(kSteps))();
 }
 
-Value Generator::above(Value x, double least) { return add(unary(Op::abs, x), like(x, least)); }
+Value GraphGenerator::above(Value x, double least) { return add(unary(Op::abs, x), like(x, least)); }
 
-void Generator::function() {
+void GraphGenerator::function() {
   const Value x = real();
   if (!x) return;
   switch (below(4)) {
@@ -182,7 +185,7 @@ void Generator::function() {
   }
 }
 
-void Generator::arithmetic() {
+void GraphGenerator::arithmetic() {
   const Value x = real();
   if (!x) return;
   const Value y = partner(x);
@@ -201,7 +204,7 @@ void Generator::arithmetic() {
   }
 }
 
-void Generator::choice() {
+void GraphGenerator::choice() {
   const Value x = any();
   const Value condition = compare(x, partner(x), static_cast<Direction>(below(6)));
   keep(condition);
@@ -210,7 +213,7 @@ void Generator::choice() {
   keep(select(condition, yes, partner(yes)));
 }
 
-void Generator::integers() {
+void GraphGenerator::integers() {
   const Value x = find([](Value v) { return !is_float(v.type().dtype); });
   if (!x) return;
   const Value y = partner(x);
@@ -223,13 +226,13 @@ void Generator::integers() {
               x, y));
 }
 
-void Generator::conversion() {
+void GraphGenerator::conversion() {
   const Value x = any();
   keep(convert(x, pick({real_, real_, real_, DType::f32, DType::f64, DType::i32, DType::i64,
                         DType::i1, DType::ui8, DType::i16})));
 }
 
-void Generator::stretch() {
+void GraphGenerator::stretch() {
   const Value x = any();
   if (x.type().rank() > 3) return;
   Ints dims = x.type().dims, axes;
@@ -253,7 +256,7 @@ void Generator::stretch() {
     keep(broadcast(x, dims, axes));
 }
 
-void Generator::permute() {
+void GraphGenerator::permute() {
   const Value x = find([](Value v) { return v.type().rank() > 1; });
   if (!x) return;
   Ints axes(x.type().dims.size());
@@ -262,7 +265,7 @@ void Generator::permute() {
   keep(transpose(x, axes));
 }
 
-void Generator::reform() {
+void GraphGenerator::reform() {
   const Value x = any();
   Ints dims = x.type().dims;
   const auto at = [&](std::size_t n) { return static_cast<std::ptrdiff_t>(below(n)); };
@@ -294,7 +297,7 @@ void Generator::reform() {
   if (dims.size() <= 5) keep(reshape(x, dims));
 }
 
-Ints Generator::some_axes(const Type& type) {
+Ints GraphGenerator::some_axes(const Type& type) {
   Ints axes;
   for (std::int64_t axis = 0; axis < type.rank(); ++axis)
     if (chance(0.5)) axes.push_back(axis);
@@ -303,7 +306,7 @@ Ints Generator::some_axes(const Type& type) {
   return axes;
 }
 
-void Generator::reduction() {
+void GraphGenerator::reduction() {
   const Value x = chance(0.8) ? real() : any();
   if (!x) return;
   const Ints axes = some_axes(x.type());
@@ -323,7 +326,7 @@ void Generator::reduction() {
   }
 }
 
-void Generator::product() {
+void GraphGenerator::product() {
   const DType dtype = chance(0.9) ? real_ : pick({DType::i32, DType::f64, DType::i1});
   const auto typed = [&](Value v) { return v.type().dtype == dtype; };
   const Value a = find(typed), b = find(typed);
@@ -358,7 +361,7 @@ void Generator::product() {
 }
 
 /// x - max(x), exp of it, its sum, the quotient; as users write them, over one axis.
-void Generator::softmax() {
+void GraphGenerator::softmax() {
   const Value x = find([&](Value v) { return v.type().dtype == real_ && v.type().rank() > 0; });
   if (!x) return;
   const std::int64_t axis =
@@ -378,7 +381,7 @@ void Generator::softmax() {
 }
 
 /// (x - mean) / sqrt(variance + eps), over some axes.
-void Generator::normalise() {
+void GraphGenerator::normalise() {
   const Value x = real();
   if (!x) return;
   const Ints axes = some_axes(x.type());
@@ -396,7 +399,7 @@ void Generator::normalise() {
 }
 
 /// A reduce whose region is several ops.
-void Generator::region() {
+void GraphGenerator::region() {
   const Value x = real();
   if (!x) return;
   keep({graph().make(Op::reduce, {x, graph().splat({real_, {}}, 0.5)},
@@ -405,7 +408,7 @@ void Generator::region() {
 }
 
 /// A reduce of pairs: the greatest element and its index.
-void Generator::pairs() {
+void GraphGenerator::pairs() {
   const Value x = find([](Value v) { return v.type().rank() > 0 && v.type().dtype != DType::i1; });
   if (!x) return;
   const Type scalar{x.type().dtype, {}}, number{DType::i32, {}};
@@ -425,7 +428,7 @@ void Generator::pairs() {
   keep({both, 1});
 }
 
-void Generator::leaf() {
+void GraphGenerator::leaf() {
   const Ints shape = dims();
   if (!shape.empty() && chance(0.5))
     keep(iota(graph(), {pick({real_, DType::i32, DType::i64}), shape},
@@ -434,7 +437,7 @@ void Generator::leaf() {
     keep(constant({pick({real_, real_, DType::i32}), shape}));
 }
 
-void Generator::stop() {
+void GraphGenerator::stop() {
   const Value x = real();
   if (!x) return;
   const Region region{{x.type()}, {graph().parameter(0, x.type())}};
@@ -443,7 +446,7 @@ void Generator::stop() {
         0});
 }
 
-void Generator::gradient() {
+void GraphGenerator::gradient() {
   const Value x = real();
   if (!x || !options_.gradients || chance(0.5)) return;
   Ints all(x.type().dims.size());
@@ -463,12 +466,12 @@ void Generator::gradient() {
   }
 }
 
-void Generator::add_result(Value value, const std::string& name) {
+void GraphGenerator::add_result(Value value, const std::string& name) {
   function_.results.push_back(value);
   function_.result_names.push_back(name);
 }
 
-void Generator::update(Value state) {
+void GraphGenerator::update(Value state) {
   const Value x = find([&](Value v) { return v.type() == state.type() && v != state; });
   Value next = x ? x : state;
   switch (below(4)) {
@@ -496,7 +499,7 @@ void Generator::update(Value state) {
   keep(next);  // read by others, too
 }
 
-void Generator::choose_results() {
+void GraphGenerator::choose_results() {
   std::set<const Node*> used;
   for (Value value : pool_) used.insert(value.node);
   for (const Node* node : topological(pool_))
@@ -513,7 +516,7 @@ void Generator::choose_results() {
 }
 
 RandomGraph random_graph(std::uint64_t seed, const RandomGraphOptions& options) {
-  return Generator(seed, options).run();
+  return GraphGenerator(seed, options).run();
 }
 
 }  // namespace kiln

@@ -1,10 +1,11 @@
 // The steps of a random graph that read and write at computed places: indexing, windows, gather and
-// scatter, sort; and attention as its users write it.
+// scatter, sort; loops and branches; attention as its users write it.
 #include <algorithm>
 #include <cmath>
 #include <numeric>
 
 #include "ir/build.h"
+#include "ir/build_control.h"
 #include "ir/op.h"
 #include "tests/graph_generator.h"
 #include "tests/random_array.h"
@@ -13,7 +14,7 @@ namespace kiln {
 
 using namespace build;
 
-void Generator::special_function() {
+void GraphGenerator::special_function() {
   const Value x = real();
   if (!x) return;
   // Of ]-1, 1[, and a positive one.
@@ -30,7 +31,7 @@ void Generator::special_function() {
   }
 }
 
-void Generator::bits() {
+void GraphGenerator::bits() {
   if (chance(0.3)) {
     const Value x = real();
     if (x) keep(unary(Op::is_finite, x));
@@ -42,17 +43,13 @@ void Generator::bits() {
   switch (below(4)) {
     case 0:
       return keep(unary(pick({Op::popcnt, Op::count_leading_zeros}), x));
-    case 1: {  // to the integer type of the other sign, or to bytes and back
+    case 1: {  // to the integer type of the other sign
       const std::int64_t size = size_of(x.type().dtype);
       const DType other = size == 4   ? pick({DType::ui32, DType::i32})
                           : size == 8 ? pick({DType::ui64, DType::i64})
                           : size == 2 ? pick({DType::ui16, DType::i16})
                                       : pick({DType::ui8, DType::i8});
-      if (chance(0.6) || size == 1 || x.type().rank() > 4)
-        return keep({graph().make(Op::bitcast_convert, {x}, {}, Type{other, x.type().dims}), 0});
-      Ints dims = x.type().dims;
-      dims.push_back(size);
-      return keep({graph().make(Op::bitcast_convert, {x}, {}, Type{DType::ui8, dims}), 0});
+      return keep({graph().make(Op::bitcast_convert, {x}, {}, Type{other, x.type().dims}), 0});
     }
     default:
       return keep(
@@ -61,7 +58,7 @@ void Generator::bits() {
   }
 }
 
-void Generator::cut() {
+void GraphGenerator::cut() {
   const Value x = find([](Value v) { return v.type().rank() > 0; });
   if (!x) return;
   if (chance(0.25)) return keep(reverse(x, some_axes(x.type())));
@@ -75,7 +72,7 @@ void Generator::cut() {
   keep(slice(x, start, limit, strides));
 }
 
-void Generator::border() {
+void GraphGenerator::border() {
   const Value x = find([](Value v) { return v.type().rank() > 0; });
   if (!x) return;
   Ints low, high, interior;
@@ -94,7 +91,7 @@ void Generator::border() {
   keep(pad(x, edge, low, high, interior));
 }
 
-void Generator::join() {
+void GraphGenerator::join() {
   const Value x = find([](Value v) { return v.type().rank() > 0; });
   if (!x) return;
   const std::int64_t axis = axis_of(x);
@@ -112,7 +109,7 @@ void Generator::join() {
   keep(concatenate(parts, axis));
 }
 
-Value Generator::index_scalar(std::int64_t extent) {
+Value GraphGenerator::index_scalar(std::int64_t extent) {
   const Type scalar{DType::i32, {}};
   const Value there = find([&](Value v) { return v.type() == scalar; });
   if (there && chance(0.5)) return there;
@@ -125,7 +122,7 @@ Value Generator::index_scalar(std::int64_t extent) {
   return graph().splat(scalar, static_cast<double>(between(-1, extent + 1)));
 }
 
-void Generator::dynamic() {
+void GraphGenerator::dynamic() {
   const Value x = find([](Value v) { return v.type().rank() > 0; });
   if (!x) return;
   std::vector<Value> starts;
@@ -142,7 +139,7 @@ void Generator::dynamic() {
   keep(dynamic_update_slice(x, update, starts));
 }
 
-Value Generator::indices(const Ints& dims, std::int64_t extent) {
+Value GraphGenerator::indices(const Ints& dims, std::int64_t extent) {
   const auto n = static_cast<double>(std::max<std::int64_t>(extent, 1));
   const Type type{DType::i32, dims};
   const Value there = find([&](Value v) { return v.type() == type; });
@@ -154,7 +151,7 @@ Value Generator::indices(const Ints& dims, std::int64_t extent) {
   return graph().constant(random_array(type, random_.bits64(), -1.2, n + 0.2));
 }
 
-void Generator::lookup() {
+void GraphGenerator::lookup() {
   const Value x = find([](Value v) { return v.type().rank() > 0 && v.type().rank() < 5; });
   if (!x) return;
   const std::int64_t axis = axis_of(x);
@@ -172,7 +169,7 @@ void Generator::lookup() {
     keep(take(x, indices(dims, extent), axis));
 }
 
-void Generator::scattering() {
+void GraphGenerator::scattering() {
   const Value x = real_of_rank(1, 4);
   if (!x) return;
   const std::int64_t axis = axis_of(x);
@@ -204,7 +201,7 @@ void Generator::scattering() {
 }
 
 /// Slices of random extents from random places, some axes collapsed; and the scatter to them.
-void Generator::general_gather() {
+void GraphGenerator::general_gather() {
   const Value x = find([](Value v) { return v.type().rank() > 0 && v.type().count() > 0; });
   if (!x) return;
   GatherAttrs attrs;
@@ -255,7 +252,7 @@ void Generator::general_gather() {
   keep(scatter(x, places, partner(read), back, Op::add));
 }
 
-void Generator::sorting() {
+void GraphGenerator::sorting() {
   const Value x = find([](Value v) {
     return v.type().rank() > 0 && v.type().count() > 0 && !is_bool(v.type().dtype);
   });
@@ -272,14 +269,14 @@ void Generator::sorting() {
   for (Value sorted : sort({x, other}, axis, descending)) keep(sorted);
 }
 
-Region Generator::mixing_region() {
+Region GraphGenerator::mixing_region() {
   const Type scalar{real_, {}};
   const Value acc = graph().parameter(0, scalar), e = graph().parameter(1, scalar);
   return {{scalar, scalar},
           {add(multiply(acc, like(acc, 0.5)), binary(Op::maximum, e, like(e, 0.25)))}};
 }
 
-WindowAttrs Generator::window(Value x) {
+WindowAttrs GraphGenerator::window(Value x) {
   WindowAttrs attrs;
   for (std::int64_t extent : x.type().dims) {
     const bool plain = chance(0.4);
@@ -295,7 +292,7 @@ WindowAttrs Generator::window(Value x) {
   return attrs;
 }
 
-void Generator::pooling() {
+void GraphGenerator::pooling() {
   const Value x = chance(0.8) ? real_of_rank(1) : find([](Value v) { return v.type().rank() > 0; });
   if (!x) return;
   const WindowAttrs attrs = window(x);
@@ -312,7 +309,7 @@ void Generator::pooling() {
 }
 
 /// The greatest of each window, and where it was.
-void Generator::pooling_pairs() {
+void GraphGenerator::pooling_pairs() {
   const Value x = real_of_rank(1, 4);
   if (!x) return;
   const Type scalar{real_, {}}, number{DType::i32, {}};
@@ -331,7 +328,7 @@ void Generator::pooling_pairs() {
 }
 
 /// A cumulative sum (or maximum), as a window over all that came before.
-void Generator::running_sum() {
+void GraphGenerator::running_sum() {
   const Value x = real_of_rank(1);
   if (!x || x.type().count() == 0) return;
   const auto rank = x.type().dims.size();
@@ -345,7 +342,7 @@ void Generator::running_sum() {
   keep(reduce_window(x, pick({Op::add, Op::add, Op::maximum}), attrs));
 }
 
-void Generator::convolve() {
+void GraphGenerator::convolve() {
   // Extents first: an input and a kernel of these are made from what there is.
   const int spatial = static_cast<int>(pick({1, 1, 2, 2, 3}));
   const std::int64_t groups = chance(0.7) ? 1 : between(2, 3);
@@ -399,7 +396,7 @@ void Generator::convolve() {
 }
 
 /// Softmax of masked, scaled products, times values: as its users write it.
-void Generator::attention() {
+void GraphGenerator::attention() {
   const Value q = real_of_rank(2, 3);
   if (!q || q.type().count() == 0) return;
   const bool batched = q.type().rank() == 3;
@@ -443,6 +440,104 @@ void Generator::attention() {
   if (late) out = divide(out, broadcast(sum, out.type().dims, kept));
   keep(out);
   if (chance(0.2)) keep(weights);
+}
+
+/// One step of a recurrence over a value: of its own size, with what it captures.
+Value GraphGenerator::recurrence(Value state, Value other) {
+  switch (below(4)) {
+    case 0:
+      return unary(Op::tanh, add(state, multiply(other, like(other, 0.25))));
+    case 1:
+      return add(multiply(state, like(state, 0.5)), binary(Op::maximum, other, like(other, 0.25)));
+    case 2:
+      return subtract(other, multiply(state, like(state, 0.75)));
+    default: {  // mixes elements
+      if (state.type().rank() == 0) return multiply(state, like(state, 0.5));
+      Ints all(state.type().dims.size());
+      std::iota(all.begin(), all.end(), 0);
+      const Value mean =
+          multiply(reduce(state, Op::add, all),
+                   graph().splat({real_, {}}, 1.0 / static_cast<double>(std::max<std::int64_t>(
+                                                        1, state.type().count()))));
+      return add(reverse(multiply(state, like(state, 0.5)), {axis_of(state)}),
+                 broadcast(mean, state.type().dims, {}));
+    }
+  }
+}
+
+/// A counted loop; a scan that reads rows and writes rows; a loop that data end.
+void GraphGenerator::loop() {
+  if (!options_.control) return;
+  const Value x = real_of_rank(0, 3);
+  if (!x || x.type().count() > options_.elements / 2) return;
+  const Value other = partner(x);
+  const std::int64_t trips = between(0, 6);
+  switch (below(4)) {
+    case 0: {  // two values that change places
+      const auto last = counted(graph(), trips, {x, other}, [&](Value, std::span<const Value> v) {
+        return std::vector{v[1], recurrence(v[0], v[1])};
+      });
+      keep(last[0]);
+      return keep(last[1]);
+    }
+    case 1: {  // a scan
+      if (x.type().rank() == 0) return;
+      const std::int64_t rows = x.type().dims[0];
+      Ints row(x.type().dims.begin() + 1, x.type().dims.end()), one = x.type().dims;
+      one[0] = 1;
+      if (rows == 0 || rows > 64) return;
+      const Value start = graph().splat({real_, row}, 0.5);
+      const auto last =
+          counted(graph(), rows, {start, like(x, 0)}, [&](Value i, std::span<const Value> v) {
+            std::vector<Value> at(one.size(), graph().splat(i.type(), 0));
+            at[0] = i;
+            const Value here = reshape(dynamic_slice(x, at, one), row);
+            const Value next = recurrence(v[0], here);
+            return std::vector{next, dynamic_update_slice(v[1], reshape(next, one), at)};
+          });
+      keep(last[0]);
+      return keep(last[1]);
+    }
+    case 2: {  // as long as an integer of the data says
+      const Value count = index_scalar(4);
+      const Value few = binary(Op::minimum, count, like(count, 5));
+      const auto last = while_(
+          {like(count, 0), x},
+          [&](std::span<const Value> v) { return compare(v[0], few, Direction::LT); },
+          [&](std::span<const Value> v) {
+            return std::vector{add(v[0], like(v[0], 1)), recurrence(v[1], other)};
+          });
+      keep(last[0]);
+      return keep(last[1]);
+    }
+    default: {
+      const auto last = counted(graph(), trips, {x}, [&](Value, std::span<const Value> v) {
+        return std::vector{recurrence(v[0], other)};
+      });
+      keep(last[0]);
+    }
+  }
+}
+
+void GraphGenerator::branches() {
+  if (!options_.control) return;
+  const Value x = real_of_rank(0, 4);
+  if (!x) return;
+  const Value other = partner(x);
+  const auto yes = [&] { return std::vector{recurrence(x, other), x}; };
+  const auto no = [&] {
+    return std::vector{multiply(other, like(other, 2)), recurrence(other, x)};
+  };
+  const auto some = [&] { return std::vector{x, other}; };
+  std::vector<Value> results;
+  if (chance(0.4)) {
+    const Value flag = find([](Value v) { return v.type() == Type{DType::i1, {}}; });
+    results = if_(flag ? flag : graph().splat({DType::i1, {}}, below(2)), yes, no);
+  } else {
+    const std::vector<BranchFn> all{yes, no, some};
+    results = case_(index_scalar(3), all);
+  }
+  for (Value result : results) keep(result);
 }
 
 }  // namespace kiln
