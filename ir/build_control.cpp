@@ -91,16 +91,7 @@ Region close(const OpenRegion& open, std::span<const Value> captures) {
   std::for_each(open.parameters.begin(), open.parameters.end(), enter);
   std::for_each(captures.begin(), captures.end(), enter);
 
-<<<<<<< HEAD
   const auto is_replaced = [&](Value value) { return inside.contains(key(value)); };
-=======
-  const auto is_replaced = [&](const Node* node) {
-    // One result that is captured stands for the node: those that nobody uses are not.
-    for (std::size_t i = 0; i < node->types().size(); ++i)
-      if (inside.contains({node, static_cast<int>(i)})) return true;
-    return false;
-  };
->>>>>>> fuzz
   for (const Node* node : above(open.results, is_replaced)) {
     internal_check(node->op() != Op::parameter, "a region's parameters have placeholders");
     std::vector<Value> operands;
