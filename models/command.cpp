@@ -7,6 +7,8 @@
 #include <CLI/CLI.hpp>
 
 #include "models/bench.h"
+#include "models/conformance.h"
+#include "models/file_commands.h"
 #include "models/model.h"
 #include "models/train.h"
 #include "runtime/render.h"
@@ -14,7 +16,7 @@
 namespace kiln {
 namespace {
 
-constexpr int kDone = 0, kBadInput = 2;
+constexpr int kDone = 0, kCheckFailed = 1, kBadInput = 2, kBug = 3;
 
 constexpr const char* kExamples = R"(Examples:
   kiln models                                        what there is
@@ -23,6 +25,10 @@ constexpr const char* kExamples = R"(Examples:
   kiln dump digits --stage fused                     the graph after fusion, as text
   kiln dump digits --stage graph --format svg > graph.svg
   kiln bench digit_mlp --mode fused,unfused          time one against the other
+  kiln run f.mlir --inputs x.safetensors             run a program in StableHLO's text, as JAX prints it
+  kiln grad f.mlir --wrt 0,2 -o df.mlir              its gradient for two of its arguments, as a program
+  kiln check f.mlir                                  the modes against each other
+  kiln dump f.mlir --stage loops                     what it is compiled to
 )";
 
 void list_models() {
@@ -35,39 +41,46 @@ void list_models() {
 }
 
 struct DumpOptions {
-  std::string model;
+  std::string program;
   std::string stage = "fused";
   std::string format = "text";
   std::string after;
   bool locations = false;
 };
 
-void dump(const DumpOptions& options) {
-  const std::unique_ptr<Model> model = find_model(options.model).make();
+/// The function to dump and how many of its results are the primal's.
+std::pair<Function, std::size_t> function_to_dump(const std::string& program) {
+  if (names_file(program)) {
+    const ParsedFunction parsed = function_in(program);
+    return {parsed.function, static_cast<std::size_t>(parsed.outputs)};
+  }
+  const std::unique_ptr<Model> model = find_model(program).make();
   const Model::Defaults defaults = model->defaults();
   const std::unique_ptr<Optimizer> optimizer = model->optimizer(defaults.lr);
-  Jit<Tensor> step = training_step(*model, *optimizer);
+  const Traced traced = training_step(*model, *optimizer).trace(model->batch_types(defaults.batch));
+  return {traced.function, traced.outputs};
+}
+
+void dump(const DumpOptions& options) {
+  auto [function, outputs] = function_to_dump(options.program);
+  const TextOptions as{options.locations};
+  const bool is_text = options.format == "text";
+  std::string text;
   if (!options.after.empty()) {
     // The graph as it stands after one pass.
-    Function function = step.trace(model->batch_types(defaults.batch)).function;
-    std::string text;
     PipelineOptions passes;
     passes.after = [&](std::string_view pass, const Function& f) {
-      if (pass == options.after)
-        text = options.format == "text" ? to_text(f, {options.locations})
-                                        : render_graph(f, options.format);
+      if (pass == options.after) text = is_text ? to_text(f, as) : render_graph(f, options.format);
     };
     run_passes(function, passes);
     if (text.empty())
       throw Error(fmt::format("--after: there is no pass '{}'; the passes are {}", options.after,
                               pass_names(passes.mode)));
-    std::fwrite(text.data(), 1, text.size(), stdout);
-    return;
+  } else {
+    const Executable executable(function, {}, settings().target);
+    text = is_text ? executable.dump(options.stage, outputs, as)
+                   : render_dot(executable.dump_dot(options.stage, outputs), options.format);
   }
-  const Compiled& compiled = step.compile(model->batch_types(defaults.batch));
-  const std::string text = options.format == "text"
-                               ? compiled.dump(options.stage, {options.locations})
-                               : render_dot(compiled.dump_dot(options.stage), options.format);
   std::fwrite(text.data(), 1, text.size(), stdout);
 }
 
@@ -87,6 +100,13 @@ struct Common {
     if (!target.empty()) settings().target = Target::named(target);
   }
 };
+
+std::vector<RunMode> parse_run_modes(const std::string& list) {
+  std::vector<RunMode> modes;
+  std::stringstream stream(list);
+  for (std::string name; std::getline(stream, name, ',');) modes.push_back(run_mode_named(name));
+  return modes;
+}
 
 std::vector<Mode> parse_modes(const std::string& list) {
   std::vector<Mode> modes;
@@ -154,8 +174,10 @@ int run(int argc, char** argv, const std::string& version) {
 
   DumpOptions dumping;
   CLI::App* dump_command =
-      app.add_subcommand("dump", "print a model's training step at a stage of compiling");
-  dump_command->add_option("model", dumping.model, "its name")->required();
+      app.add_subcommand("dump",
+                         "print a model's training step, or a file's function, at a stage "
+                         "of compiling");
+  dump_command->add_option("program", dumping.program, "a model's name, or FILE.mlir")->required();
   dump_command
       ->add_option("--stage", dumping.stage,
                    "graph, backward, optimized, fused, loops, llvm, asm, memory")
@@ -186,6 +208,68 @@ int run(int argc, char** argv, const std::string& version) {
     bench(benching);
   });
 
+  bool passed = true;
+  RunOptions running;
+  std::string run_mode = "fused";
+  CLI::App* run_command = app.add_subcommand("run", "run a program in StableHLO's text");
+  run_command->add_option("file", running.file, "FILE.mlir")->required();
+  run_command->add_option("--inputs", running.inputs,
+                          "safetensors file with the arguments, by their names");
+  run_command->add_option("--outputs", running.outputs,
+                          "safetensors file for the results (default: they are printed)");
+  run_command->add_option("--mode", run_mode, "fused, unfused, reference or exact")
+      ->capture_default_str();
+  common.add_to(*run_command);
+  run_command->callback([&] {
+    common.apply();
+    running.mode = run_mode_named(run_mode);
+    passed = run_file(running);
+  });
+
+  GradOptions differentiating;
+  CLI::App* grad_command =
+      app.add_subcommand("grad", "the gradient of a program in StableHLO's text, as such text");
+  grad_command->add_option("file", differentiating.file, "FILE.mlir")->required();
+  grad_command
+      ->add_option("--wrt", differentiating.wrt,
+                   "numbers of the arguments to differentiate by (default: all floats)")
+      ->delimiter(',');
+  grad_command->add_option("-o,--output", differentiating.output,
+                           "file to write (default: stdout)");
+  grad_command->callback([&] { grad_file(differentiating); });
+
+  CheckOptions checking;
+  CLI::App* check_command = app.add_subcommand(
+      "check", "run a program in StableHLO's text in every mode and compare the results");
+  check_command->add_option("file", checking.file, "FILE.mlir")->required();
+  check_command->add_option("--inputs", checking.inputs,
+                            "safetensors file with the arguments (default: drawn at random)");
+  check_command->add_option("--seed", checking.seed, "of drawn arguments");
+  common.add_to(*check_command);
+  check_command->callback([&] {
+    common.apply();
+    passed = check_file(checking);
+  });
+
+  ConformanceOptions conforming;
+  std::string conformance_modes = "fused,unfused,reference";
+  CLI::App* conformance_command = app.add_subcommand(
+      "conformance", "run files that check themselves, such as StableHLO's test data; count them");
+  conformance_command->add_option("path", conforming.paths, "folders or files")->required();
+  conformance_command->add_option("--mode", conformance_modes, "modes, with commas between them")
+      ->capture_default_str();
+  conformance_command->add_option("--json", conforming.json,
+                                  "file for one JSON object a file and mode");
+  conformance_command->add_option("--jobs", conforming.jobs, "processes at a time")
+      ->check(CLI::Range(1, 1024));
+  conformance_command->add_option("--timeout", conforming.timeout, "seconds a file may take")
+      ->capture_default_str()
+      ->check(CLI::PositiveNumber);
+  conformance_command->callback([&] {
+    conforming.modes = parse_run_modes(conformance_modes);
+    passed = conformance(conforming);
+  });
+
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& success) {
@@ -194,7 +278,7 @@ int run(int argc, char** argv, const std::string& version) {
     fmt::print(stderr, "kiln: {} (see kiln --help)\n", error.what());
     return kBadInput;
   }
-  return kDone;
+  return passed ? kDone : kCheckFailed;
 }
 
 }  // namespace
@@ -208,6 +292,9 @@ int command(int argc, char** argv, const std::string& version) {
     fmt::print(stderr, "kiln: {}\n", error.what());
   } catch (const std::bad_alloc&) {
     fmt::print(stderr, "kiln: out of memory\n");
+  } catch (const InternalError& error) {
+    fmt::print(stderr, "kiln: {}\n", error.what());
+    return kBug;
   }
   return kBadInput;
 }

@@ -79,7 +79,7 @@ namespace {
 
 std::vector<Value> inlined(std::span<const Value> results) {
   return rebuild(results, [](const Node* node, const std::vector<Value>& operands) {
-    if (node->op() != Op::composite) return remake_inside(node, operands, inlined);
+    if (!traits(*node).calls) return remake_inside(node, operands, inlined);
     Region region = node->regions()[0];
     region.results = inlined(region.results);
     return inline_region(region, operands);

@@ -47,6 +47,7 @@ struct PipelineOptions {
 std::vector<PassReport> run_passes(Function& function, const PipelineOptions& options = {});
 
 /// Inlines composites (custom derivatives, stop_gradient): their work is done once gradients exist.
+/// Calls, too: the kernels of a program that was dumped once fused are found again.
 void inline_composites(Function& function);
 /// Computes what depends on constants alone, where the result is small.
 ///   before:  %0 = constant 3.0   %1 = exponential %0     after:  %1 = constant 20.08

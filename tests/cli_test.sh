@@ -127,5 +127,136 @@ done
 check "another seed gives other weights" test "$(hash_in "$dir/seed.json")" != "$(hash_in "$dir/whole.json")"
 check "quiet training prints nothing" test -z "$("$kiln" train digits --data "$dir/good" --epochs 1 --quiet 2>&1)"
 
+# Programs in StableHLO's text.
+cat >"$dir/f.mlir" <<'TEXT'
+func.func @main(%arg0: tensor<2x3xf32> {kiln.name = "x"}, %arg1: tensor<3xf32>) -> (tensor<2xf32> {kiln.name = "y"}, tensor<2x3xf32>) {
+  %0 = stablehlo.tanh %arg0 : tensor<2x3xf32>
+  %1 = stablehlo.dot_general %0, %arg1, contracting_dims = [1] x [0] : (tensor<2x3xf32>, tensor<3xf32>) -> tensor<2xf32>
+  return %1, %0 : tensor<2xf32>, tensor<2x3xf32>
+}
+TEXT
+cat >"$dir/checks.mlir" <<'TEXT'
+func.func @right() {
+  %0 = stablehlo.constant dense<[1.0, 2.0]> : tensor<2xf32>
+  %1 = stablehlo.add %0, %0 : tensor<2xf32>
+  check.expect_eq_const %1, dense<[2.0, 4.0]> : tensor<2xf32>
+  func.return
+}
+
+// -----
+
+func.func @also_right() {
+  %0 = stablehlo.constant dense<0.5> : tensor<f32>
+  %1 = stablehlo.exponential %0 : tensor<f32>
+  check.expect_almost_eq_const %1, dense<1.6487> : tensor<f32>
+  func.return
+}
+TEXT
+sed 's/4.0/5.0/' "$dir/checks.mlir" >"$dir/wrong_check.mlir"
+cat >"$dir/two.mlir" <<'TEXT'
+func.func @one() -> tensor<i32> {
+  %0 = stablehlo.constant dense<1> : tensor<i32>
+  return %0 : tensor<i32>
+}
+func.func @two() -> tensor<i32> {
+  %0 = stablehlo.constant dense<2> : tensor<i32>
+  return %0 : tensor<i32>
+}
+TEXT
+cat >"$dir/square.mlir" <<'TEXT'
+func.func @main() -> tensor<3xf32> {
+  %0 = stablehlo.constant dense<[1.0, 2.0, -3.0]> : tensor<3xf32>
+  %1 = stablehlo.multiply %0, %0 : tensor<3xf32>
+  return %1 : tensor<3xf32>
+}
+TEXT
+tensors() { # {"NAME": …} <bytes: a safetensors file of that header and those bytes
+  printf "\\x$(printf %02x $((${#1} & 255)))\\x$(printf %02x $((${#1} >> 8)))\0\0\0\0\0\0%s" "$1"
+  cat
+}
+x='"x":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]}'
+head -c 36 /dev/zero | tensors "{$x,\"arg1\":{\"dtype\":\"F32\",\"shape\":[3],\"data_offsets\":[24,36]}}" >"$dir/x.safetensors"
+head -c 24 /dev/zero | tensors "{$x}" >"$dir/lacking.safetensors"
+head -c 40 /dev/zero | tensors "{$x,\"arg1\":{\"dtype\":\"F32\",\"shape\":[4],\"data_offsets\":[24,40]}}" >"$dir/unfit.safetensors"
+
+for mode in fused unfused reference exact; do
+  prints "run $mode" "^\[1, 4, 9\]$" run "$dir/square.mlir" --mode $mode
+  prints "run $mode with inputs" "^y: tensor<2xf" run "$dir/f.mlir" --inputs "$dir/x.safetensors" --mode $mode
+done
+prints "run without a main" "@two" run "$dir/two.mlir"
+prints "checks pass" "1 of 1 checks passed" run "$dir/checks.mlir"
+"$kiln" run "$dir/wrong_check.mlir" >"$dir/out" 2>"$dir/err"
+check "a check that fails: status 1" test $? -eq 1
+check "a check that fails: says where and what" grep -q "wrong_check.mlir:4.*expected 5, found 4" "$dir/out"
+"$kiln" run "$dir/f.mlir" --inputs "$dir/x.safetensors" --outputs "$dir/y.safetensors" >"$dir/out"
+check "outputs are named" grep -q '"y"' "$dir/y.safetensors"
+check "outputs without a name are numbered" grep -q '"result1"' "$dir/y.safetensors"
+
+prints "grad" "stablehlo.tanh" grad "$dir/f.mlir"
+check "grad into a file" "$kiln" grad "$dir/f.mlir" --wrt 1 -o "$dir/g.mlir"
+prints "a gradient is a program" "fused" check "$dir/g.mlir"
+check "a gradient of a gradient" "$kiln" grad "$dir/g.mlir" -o "$dir/h.mlir"
+prints "and so is that" "fused" check "$dir/h.mlir"
+prints "check draws arguments" "drawn at random, seed 0" check "$dir/f.mlir"
+prints "check takes arguments" "same bits as the reference" check "$dir/f.mlir" --inputs "$dir/x.safetensors"
+"$kiln" check "$dir/wrong_check.mlir" >"$dir/out"
+check "check judges a file's own checks: status 1" test $? -eq 1
+for stage in graph optimized fused loops llvm asm memory; do
+  prints "dump $stage of a file" "." dump "$dir/f.mlir" --stage $stage
+done
+prints "dump dot of a file" "^digraph" dump "$dir/f.mlir" --stage fused --format dot
+prints "dump of a file after a pass" "stablehlo" dump "$dir/f.mlir" --after simplify
+for stage in graph optimized fused; do
+  "$kiln" dump "$dir/f.mlir" --stage $stage >"$dir/dumped.mlir"
+  prints "what is dumped after $stage runs" "^y: tensor<2xf32>" run "$dir/dumped.mlir" --inputs "$dir/x.safetensors"
+done
+
+mkdir "$dir/conformance" "$dir/folder.mlir"
+cp "$dir/checks.mlir" "$dir/square.mlir" "$dir/conformance"
+prints "conformance" "^fused  *1  *1  *0  *0$" conformance "$dir/conformance"
+prints "conformance says why files are rejected" "1  checks nothing  (square.mlir)" conformance "$dir/conformance"
+cp "$dir/wrong_check.mlir" "$dir/conformance"
+"$kiln" conformance "$dir/conformance" --mode reference --json "$dir/conformance.json" >"$dir/out"
+check "conformance with a wrong file: status 1" test $? -eq 1
+check "conformance lists what is wrong" grep -q "wrong_check.mlir (reference): line 4" "$dir/out"
+check "conformance writes an object a run" test "$(wc -l <"$dir/conformance.json")" -eq 3
+
+printf 'func.func @main() -> tensor<f32> {\n  %%0 = stablehlo.nonsense : tensor<f32>\n' >"$dir/bad.mlir"
+printf 'module {}' >"$dir/empty.mlir"
+head -c 3000 /dev/urandom >"$dir/noise.mlir"
+refuses() { # NAME PATTERN ARGS…: status 2, a message that matches, nothing on stdout
+  local name=$1 pattern=$2 status=0
+  shift 2
+  "$kiln" "$@" >"$dir/out" 2>"$dir/err" || status=$?
+  check "$name: status 2 (was $status)" test "$status" -eq 2
+  check "$name: says /$pattern/ ($(head -c 300 "$dir/err"))" grep -q "$pattern" "$dir/err"
+  check "$name: stdout is empty" test ! -s "$dir/out"
+}
+for command in run grad check dump; do
+  refuses "$command of bad text" "bad.mlir:2:" $command "$dir/bad.mlir"
+  refuses "$command of noise" "noise.mlir:1:" $command "$dir/noise.mlir"
+  refuses "$command of no function" "empty.mlir.*found n" $command "$dir/empty.mlir"
+  rejects "$command of a missing file" "none.mlir" $command "$dir/none.mlir"
+  rejects "$command of a folder" "cannot read" $command "$dir/folder.mlir"
+done
+rejects "run without the inputs it needs" "'x' (tensor<2x3xf32>), 'arg1' (tensor<3xf32>)" run "$dir/f.mlir"
+rejects "run with an input missing" "none for 'arg1' (tensor<3xf32>)" run "$dir/f.mlir" --inputs "$dir/lacking.safetensors"
+rejects "run with an input of another shape" "'arg1' to be tensor<3xf32> (found tensor<4xf32>)" run "$dir/f.mlir" --inputs "$dir/unfit.safetensors"
+rejects "check with an input missing" "none for 'arg1'" check "$dir/f.mlir" --inputs "$dir/lacking.safetensors"
+rejects "run with a missing file of inputs" "none.safetensors" run "$dir/f.mlir" --inputs "$dir/none.safetensors"
+rejects "run with inputs that are text" "f.mlir" run "$dir/f.mlir" --inputs "$dir/f.mlir"
+rejects "run in an unknown mode" "no mode 'quick'.*reference, exact" run "$dir/f.mlir" --mode quick
+rejects "run on no threads" "threads" run "$dir/square.mlir" --threads -1
+rejects "run into a folder that is not there" "none/y.safetensors" run "$dir/square.mlir" --outputs "$dir/none/y.safetensors"
+rejects "outputs of several functions" "expected one function" run "$dir/two.mlir" --outputs "$dir/y.safetensors"
+rejects "grad of several functions" "found @one, @two" grad "$dir/two.mlir"
+rejects "grad by an argument that is not there" "7" grad "$dir/f.mlir" --wrt 7
+rejects "grad by something that is no number" "wrt" grad "$dir/f.mlir" --wrt x
+rejects "grad into a folder that is not there" "none/g.mlir" grad "$dir/f.mlir" -o "$dir/none/g.mlir"
+rejects "dump of a file at an unknown stage" "unknown stage 'nope'" dump "$dir/f.mlir" --stage nope
+rejects "dump of a file after an unknown pass" "no pass 'nope'" dump "$dir/f.mlir" --after nope
+rejects "conformance of nothing" "none" conformance "$dir/none"
+rejects "conformance in an unknown mode" "no mode" conformance "$dir/conformance" --mode quick
+
 echo "$failures failed"
 test "$failures" -eq 0

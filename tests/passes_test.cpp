@@ -13,6 +13,7 @@
 #include "ir/op.h"
 #include "ir/text.h"
 #include "passes/autodiff.h"
+#include "passes/error_bound.h"
 #include "passes/fuse.h"
 #include "passes/lower.h"
 #include "passes/pipeline.h"
@@ -20,7 +21,6 @@
 #include "passes/simplify.h"
 #include "tests/catch.h"
 #include "tests/plan_check.h"
-#include "tests/error_bound.h"
 #include "tests/random_graph.h"
 #include "tests/support.h"
 

@@ -14,6 +14,7 @@ struct RandomGraphOptions {
   std::int64_t elements = 3000;  // at most, of a value
   bool state = true;             // arguments updated in place
   bool gradients = true;         // of sub-graphs, by passes/autodiff
+  bool control = true;           // loops and branches
 };
 
 struct RandomGraph {

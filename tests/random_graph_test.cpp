@@ -4,10 +4,10 @@
 
 #include "ir/interpret.h"
 #include "ir/text.h"
+#include "passes/error_bound.h"
 #include "passes/pipeline.h"
 #include "tests/catch.h"
 #include "tests/compiled.h"
-#include "tests/error_bound.h"
 #include "tests/support.h"
 
 namespace kiln {

@@ -37,23 +37,6 @@ std::vector<Type> types_of(std::span<const Array> arrays) {
   return types;
 }
 
-Array random_array(const Type& type, std::uint64_t stream, double low, double high) {
-  Array array(type);
-  Random random(1, stream);
-  visit_dtype(type.dtype, [&]<class T>(T) {
-    for (T& x : array.data<T>()) {
-      const float u = random.uniform(static_cast<float>(low), static_cast<float>(high));
-      if constexpr (std::is_same_v<T, bool>)
-        x = random.chance(0.5);
-      else if constexpr (std::is_floating_point_v<T>)
-        x = u;
-      else
-        x = static_cast<T>(static_cast<std::int64_t>(std::floor(u)));
-    }
-  });
-  return array;
-}
-
 Array special_values(DType dtype) {
   Random random(2, static_cast<std::uint64_t>(dtype));
   return visit_dtype(dtype, [&]<class T>(T) {

@@ -11,6 +11,7 @@
 #include "frontend/functions.h"
 #include "ir/graph.h"
 #include "passes/pipeline.h"
+#include "tests/random_array.h"
 
 namespace kiln {
 
@@ -23,9 +24,6 @@ Function trace(const std::vector<Type>& types, const TensorBody& body);
 
 std::vector<Type> types_of(std::span<const Array> arrays);
 
-/// Numbers of [low, high), integers rounded down, booleans alternately likely; the same for the
-/// same stream. Floats are drawn in f32, so that an f64 array holds the same numbers as an f32 one.
-Array random_array(const Type& type, std::uint64_t stream, double low = -2, double high = 2);
 /// Where arithmetic goes wrong: zeros, infinities, NaN, subnormals, extremes, neighbours of powers
 /// of two; some random bits after them. Rank 1.
 Array special_values(DType dtype);

@@ -1,10 +1,11 @@
-// How far an honest f32 result may lie from the true one, derived rather than guessed.
+// How far an honest result may lie from the true one, derived rather than guessed.
 //
-// The graph is run once more with its floats in f64. Beside each value runs a bound of the error an
-// f32 evaluation may have made up to there: an element-wise op is evaluated at the corners of its
-// operands' bounds and adds its own rounding; sums and products add what any order of them may
-// lose. Where a rounding could flip a comparison or a floor, the bound says so, and an infinite
-// bound means that nothing is promised (an overflow of f32, say). See Higham, Accuracy and
+// The function is evaluated once more with its floats in f64. Beside each value runs a bound of the
+// error that an evaluation in the declared types may have made up to there: an element-wise op is
+// evaluated at the corners of its operands' bounds and adds its own rounding; sums and products add
+// what any order of them may lose; what only moves elements moves their bounds. Where a rounding
+// could flip a decision (a comparison, a floor, an order, an index), the bound says so, and an
+// infinite bound means that nothing is promised (an overflow of f32, say). See Higham, Accuracy and
 // Stability of Numerical Algorithms (2002), chapter 3, for such running error analyses.
 #pragma once
 
@@ -15,9 +16,6 @@
 #include "ir/graph.h"
 
 namespace kiln {
-
-/// The same function with every f32 an f64.
-Function in_f64(const Function& function);
 
 struct Bounded {
   Array value;  // floats in f64
