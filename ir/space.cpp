@@ -91,7 +91,7 @@ std::string reduction_text(const Kernel& kernel, const Reduction& reduction) {
                           : reduction.is_contraction() ? " · "
                                                        : ", ",
                           input);
-  std::string how = "sum";
+  std::string how = reduction.rounds_products ? "rounded sum" : "sum";
   if (!reduction.is_contraction()) {
     const auto combiner = simple_combiner(*reduction.region);
     how = combiner ? std::string(definition(*combiner).name) : "region";

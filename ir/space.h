@@ -71,17 +71,18 @@ struct Expr {
   const Node* node = nullptr;  // apply: the element-wise op; constant: the splat; indexed: the op
   std::vector<int> operands;   // apply: expressions
   int input = 0;               // indexed: which operand, where the op is a window op
-  std::vector<int> axes;       // indexed: dimensions of the result's (then the window's) axes, or -1
+  std::vector<int> axes;  // indexed: dimensions of the result's (then the window's) axes, or -1
   std::vector<Source> sources;  // indexed: the op's operands
   std::vector<Access> reads;    // indexed: the places it reads, as far as they are affine: a hint
-  int dim = 0;                 // iota
-  int reduction = 0;           // reduced: which
-  int result = 0;              // reduced: which of its results
+  int dim = 0;                  // iota
+  int reduction = 0;            // reduced: which
+  int result = 0;               // reduced: which of its results
 };
 
 /// Σ and its kin: the inputs of each point over `over`, combined by the region (its parameters: the
 /// running values, then the inputs). A contraction instead sums the products of its two inputs, one
-/// ascending chain of fused multiply-adds per result.
+/// ascending chain of fused multiply-adds per result (or of multiplications and additions, where it
+/// rounds products).
 struct Reduction {
   const Region* region = nullptr;  // null for a contraction
   std::vector<int> inputs;         // expressions
@@ -89,6 +90,7 @@ struct Reduction {
   std::vector<int> over;           // dimensions, outermost first
   DimSet kept = 0;                 // dimensions of the result
   DType dtype = DType::f32;        // contraction
+  bool rounds_products = false;    // contraction
   int level = 0;
   bool is_contraction() const { return region == nullptr; }
   DimSet over_set() const;

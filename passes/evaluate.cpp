@@ -298,7 +298,7 @@ std::vector<Reg> Evaluator::combine(const space::Reduction& reduction, std::span
                                     std::span<const Reg> inputs) {
   if (reduction.is_contraction()) {
     using loop::Opcode;
-    if (is_float(reduction.dtype))
+    if (is_float(reduction.dtype) && !reduction.rounds_products)
       return {builder_.let(Opcode::fma, {inputs[0], inputs[1], running[0]})};
     const bool bits = is_bool(reduction.dtype);
     const Reg product = builder_.let(bits ? Opcode::bit_and : Opcode::mul, {inputs[0], inputs[1]});

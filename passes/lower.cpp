@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "ir/contraction.h"
 #include "ir/op.h"
 #include "passes/axes.h"
 #include "passes/evaluate.h"
@@ -224,6 +225,7 @@ class Lowerer {
       if (axis != Axes::kUnit) reduction.over.push_back(dim_.at(axis));
     reduction.kept = dims_of(axes_.of_result(&node));
     reduction.dtype = node.type().dtype;
+    reduction.rounds_products = t.contraction && rounds_products(node);
     const int operands = static_cast<int>(node.operands().size());
     const int inputs = t.contraction ? operands : operands / 2;
     for (int i = 0; i < operands; ++i) {

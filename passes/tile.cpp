@@ -40,7 +40,8 @@ struct Plan {
 std::optional<Plan> plan(const space::Kernel& space) {
   if (space.reductions.size() != 1) return std::nullopt;
   const space::Reduction& sum = space.reductions[0];
-  if (!sum.is_contraction() || !is_float(sum.dtype) || sum.over.empty()) return std::nullopt;
+  if (!sum.is_contraction() || sum.rounds_products || !is_float(sum.dtype) || sum.over.empty())
+    return std::nullopt;
   const Access *a = load_of(space, sum.inputs[0]), *b = load_of(space, sum.inputs[1]);
   const DimSet parallel = space.parallel();
   if (a == nullptr || b == nullptr || parallel == 0 || sum.kept != parallel) return std::nullopt;

@@ -183,9 +183,11 @@ Array convolved(const Array& lhs, const Array& rhs, const ConvolutionAttrs& a) {
         }
         const T left = wide.data<T>()[static_cast<std::size_t>(flat(wide.dims(), x))];
         const T right = rhs.data<T>()[static_cast<std::size_t>(flat(rhs.dims(), w))];
-        if constexpr (std::is_floating_point_v<T>)
-          sum = std::fma(left, right, sum);
-        else if constexpr (std::is_same_v<T, bool>)
+        if constexpr (std::is_floating_point_v<T>) {
+          const T product = left * right;  // rounded, in a depthwise one
+          sum = a.feature_group_count > 1 && features == 1 ? sum + product
+                                                           : std::fma(left, right, sum);
+        } else if constexpr (std::is_same_v<T, bool>)
           sum = sum | (left & right);
         else
           sum =

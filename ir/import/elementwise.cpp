@@ -112,36 +112,40 @@ Values import_convert(const Context& context) {
   return {context.make(Op::convert, {context.operand(0)}, {}, context.stated())};
 }
 
-/// Between widths an axis of parts goes or comes at the end, the lowest bits first.
+int bits_of(DType dtype) { return is_bool(dtype) ? 1 : 8 * size_of(dtype); }
+
+/// Between widths an axis of parts goes or comes at the end, the lowest bits first. (A boolean is
+/// one bit.)
 Values import_bitcast_convert(const Context& context) {
   const Value x = context.operand(0);
   const Type &from = x.type(), to = context.stated();
-  const int from_size = size_of(from.dtype), to_size = size_of(to.dtype);
-  if (from_size == to_size || is_bool(from.dtype) || is_bool(to.dtype))
-    return {context.make(Op::bitcast_convert, {x}, {}, to)};
-  const Value bits = bitcast(x, integer_as_wide(from.dtype, false));
-  const std::int64_t parts = std::max(from_size, to_size) / std::min(from_size, to_size);
-  const DType part = integer_as_wide(from_size < to_size ? from.dtype : to.dtype, false);
-  const DType whole = integer_as_wide(from_size < to_size ? to.dtype : from.dtype, false);
-  const int width = 8 * size_of(part);
-  if (from_size > to_size) {
-    Ints dims = from.dims, one = dims, axes(dims.size());
+  const int from_bits = bits_of(from.dtype), to_bits = bits_of(to.dtype);
+  if (from_bits == to_bits) return {context.make(Op::bitcast_convert, {x}, {}, to)};
+  const bool splits = from_bits > to_bits;
+  const int part = std::min(from_bits, to_bits), parts = std::max(from_bits, to_bits) / part;
+  const DType whole = integer_as_wide(splits ? from.dtype : to.dtype, false);
+  const auto unsigned_of = [](DType dtype) {
+    return is_bool(dtype) ? dtype : integer_as_wide(dtype, false);
+  };
+  const Value bits = bitcast(x, unsigned_of(from.dtype));
+  if (splits) {
+    Ints dims = from.dims, axes(dims.size());
     dims.push_back(parts);
-    one.push_back(1);
     std::iota(axes.begin(), axes.end(), 0);
-    const Value all = broadcast(bits, dims, axes);
-    const Value number = iota(context.graph(), Type{whole, dims}, from.rank());
-    const Value shifted =
-        binary(Op::shift_right_logical, all, multiply(number, like(number, width)));
-    return {context.make(Op::bitcast_convert, {convert(shifted, part)}, {}, Type{to.dtype, dims})};
+    const Expr all = broadcast(bits, dims, axes);
+    const Expr number = iota(context.graph(), Type{whole, dims}, from.rank());
+    const Expr shifted = apply(Op::shift_right_logical, all, number * part);
+    const Expr last = shifted & Expr(bits_like(shifted, ~std::uint64_t{0} >> (64 - part)));
+    return {context.make(Op::bitcast_convert, {convert(last, unsigned_of(to.dtype))}, {},
+                         Type{to.dtype, dims})};
   }
   if (from.rank() == 0 || from.dims.back() != parts)
     context.fail(
         fmt::format("an operand whose last axis has {} parts of one {}", parts, name_of(to.dtype)),
         from.str());
-  const Value wide = convert(bits, whole);
-  const Value number = iota(context.graph(), wide.type(), from.rank() - 1);
-  const Value shifted = binary(Op::shift_left, wide, multiply(number, like(number, width)));
+  const Expr wide = convert(bits, whole);
+  const Expr number = iota(context.graph(), wide.value().type(), from.rank() - 1);
+  const Value shifted = apply(Op::shift_left, wide, number * part);
   const Value joined = reduce(shifted, Op::or_, {from.rank() - 1});
   return {context.make(Op::bitcast_convert, {joined}, {}, Type{to.dtype, joined.type().dims})};
 }

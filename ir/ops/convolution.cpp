@@ -2,15 +2,28 @@
 //
 // Per output element it is one ascending chain of fused multiply-adds over the kernel's spatial
 // elements (in the order in which kernel_spatial names the axes, the last fastest) and, fastest of
-// all, the input features of the group. Gaps (padding, and what lies between dilated elements) are
-// zeros that are multiplied and added like any other element, so a kernel element that is not
-// finite makes a NaN there.
+// all, the input features of the group; of a depthwise one products are rounded before they are
+// added (ir/contraction.h). Gaps (padding, and what lies between dilated elements) are zeros that
+// are multiplied and added like any other element, so a kernel element that is not finite makes a
+// NaN there.
 #include <algorithm>
 #include <limits>
 
 #include "ir/build.h"
+#include "ir/contraction.h"
 #include "ir/ops/window.h"
 #include "ir/reference.h"
+
+namespace kiln {
+
+bool rounds_products(const Node& node) {
+  if (node.op() != Op::convolution) return false;
+  const auto& a = node.attrs<ConvolutionAttrs>();
+  const Ints& kernel = node.operand(1).type().dims;
+  return a.feature_group_count > 1 && kernel[static_cast<std::size_t>(a.kernel_input_feature)] == 1;
+}
+
+}  // namespace kiln
 
 namespace kiln::window {
 namespace {
@@ -226,6 +239,7 @@ std::vector<Array> reference_convolution(const Node& node, std::span<const Array
   Ints window;
   for (const Axis& axis : axes) window.push_back(axis.extent);
   const std::int64_t features = extent(rhs.type(), a.kernel_input_feature);
+  const bool rounds = rounds_products(node) && is_float(node.type().dtype);
 
   Array result(node.type());
   visit_dtype(result.dtype(), [&]<class T>(T) {
@@ -250,7 +264,9 @@ std::vector<Array> reference_convolution(const Node& node, std::span<const Array
         }
         for (std::int64_t feature = 0; feature < features; ++feature) {
           const T element = gap ? T{} : x[static_cast<std::size_t>(x_at)];
-          sum = reference::multiply_add<T>(element, w[static_cast<std::size_t>(w_at)], sum);
+          const T factor = w[static_cast<std::size_t>(w_at)];
+          sum = rounds ? static_cast<T>(sum + static_cast<T>(element * factor))
+                       : reference::multiply_add<T>(element, factor, sum);
           x_at += along(lhs_strides, a.input_feature);
           w_at += along(rhs_strides, a.kernel_input_feature);
         }
