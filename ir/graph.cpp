@@ -81,6 +81,9 @@ const Node* Graph::make(Op op, std::vector<Value> operands, Attrs attrs, std::op
   std::vector<Type> types =
       infer_types(def, InferContext{operands, attrs, result, regions, where, *this});
 
+  // Without elements there is nothing to tell constants apart.
+  if (op == Op::constant && types[0].count() == 0) attrs = ConstantAttrs{Array(types[0])};
+
   Key key;
   key.put(static_cast<std::int64_t>(op));
   key.put(operands);

@@ -8,7 +8,7 @@ namespace kiln::parsing {
 namespace {
 
 constexpr int kMaxDepth = 200;               // of regions and calls in each other
-constexpr std::int64_t kMaxOps = 4'000'000;  // calls are inlined: a small text may mean many ops
+constexpr std::int64_t kMaxOps = 1'000'000;  // calls are inlined: a small text may mean many ops
 
 bool has_unknown(const std::vector<Value>& values) {
   return std::any_of(values.begin(), values.end(), [](Value value) { return !value; });

@@ -304,7 +304,8 @@ std::string pretty_types(const Node& node) {
   if (traits(node).chlo)
     return fmt::format("{} -> {}", node.operand(0).type().str(), node.type().str());
   const bool one_type =
-      (traits(node).elementwise && node.op() != Op::bitcast_convert) || node.op() == Op::reverse;
+      node.op() == Op::reverse ||
+      (traits(node).elementwise && node.op() != Op::bitcast_convert && node.op() != Op::compare);
   const bool same = std::all_of(node.operands().begin(), node.operands().end(),
                                 [&](Value operand) { return operand.type() == node.type(); });
   return one_type && same ? node.type().str() : signature(node.operands(), node.types());

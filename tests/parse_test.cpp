@@ -160,6 +160,73 @@ TEST_CASE("calls_are_inlined") {
   CHECK_THAT(complaint(recursive), ContainsSubstring("@f calling itself"));
 }
 
+TEST_CASE("a_module_in_generic_form_is_the_module") {
+  const std::string text = R"(#loc3 = loc("net.py":7:9)
+    "builtin.module"() <{sym_name = "m"}> ({
+      "func.func"() <{arg_attrs = [{kiln.name = "x"}], function_type = (tensor<2xf32>) -> tensor<2xf32>, sym_name = "main", sym_visibility = "public"}> ({
+      ^bb0(%arg0: tensor<2xf32>):
+        %0:2 = "stablehlo.while"(%arg0, %arg0) ({
+        ^bb0(%arg1: tensor<2xf32>, %arg2: tensor<2xf32>):
+          %1 = "stablehlo.constant"() <{value = dense<false> : tensor<i1>}> : () -> tensor<i1>
+          "stablehlo.return"(%1) : (tensor<i1>) -> ()
+        }, {
+        ^bb0(%arg1: tensor<2xf32>, %arg2: tensor<2xf32>):
+          %1 = "stablehlo.add"(%arg1, %arg2) : (tensor<2xf32>, tensor<2xf32>) -> tensor<2xf32> loc(#loc7)
+          "stablehlo.return"(%arg2, %1) : (tensor<2xf32>, tensor<2xf32>) -> ()
+        }) : (tensor<2xf32>, tensor<2xf32>) -> (tensor<2xf32>, tensor<2xf32>) loc(#loc)
+        "func.return"(%0#1) : (tensor<2xf32>) -> ()
+      }) : () -> ()
+    }) : () -> ()
+    #loc = loc(unknown)
+    #loc7 = loc("add"(#loc3)))";
+  const Function function = parse(text);
+  CHECK(function.arguments[0].name == "x");
+  CHECK_THAT(to_text(function, {.locations = true}),
+             ContainsSubstring("%arg1, %arg2 : tensor<2xf32> loc(\"net.py\":7:9)"));
+}
+
+TEST_CASE("literals_of_all_kinds_are_read") {
+  const auto value = [](const std::string& literal, const std::string& type) {
+    const Function function =
+        parse("func.func @main() -> " + type + " {\n  %0 = stablehlo.constant dense<" + literal +
+              "> : " + type + "\n  return %0 : " + type + "\n}\n");
+    return interpret(function, {})[0];
+  };
+  const auto same = [](const Array& a, const Array& b) { return a.same_bits(b); };
+  CHECK(same(value("[[1, -2], [3, 4]]", "tensor<2x2xi8>"),
+             Array::of<std::int8_t>({2, 2}, {1, -2, 3, 4})));
+  CHECK(same(value("7", "tensor<3xui64>"), Array::of<std::uint64_t>({3}, {7, 7, 7})));
+  CHECK(same(value("[0xFF, 255]", "tensor<2xi8>"), Array::of<std::int8_t>({2}, {-1, -1})));
+  CHECK(same(value("[1.5, -2.5e-1]", "tensor<2xf32>"), Array::of<float>({2}, {1.5F, -0.25F})));
+  CHECK(same(value("0x3F800000", "tensor<f32>"), Array::scalar(1.0F)));
+  CHECK(
+      same(value("\"0x0000803F000000C0\"", "tensor<2xf32>"), Array::of<float>({2}, {1.0F, -2.0F})));
+  CHECK(same(value("\"0x0000803F\"", "tensor<2xf32>"), Array::of<float>({2}, {1.0F, 1.0F})));
+  CHECK(same(value("[true, false]", "tensor<2xi1>"), Array::of<bool>({2}, {true, false})));
+  CHECK(same(value("\"0x0100\"", "tensor<2xi1>"), Array::of<bool>({2}, {true, false})));
+  CHECK(same(value("\"0x05\"", "tensor<3xi1>"), Array::of<bool>({3}, {true, false, true})));
+  CHECK(same(value("", "tensor<0x3xf64>"), Array(Type{DType::f64, {0, 3}})));
+  CHECK(same(value("[[], []]", "tensor<2x0xf64>"), Array(Type{DType::f64, {2, 0}})));
+}
+
+TEST_CASE("a_reducer_may_use_constants_from_outside_and_nothing_else") {
+  const auto text = [](const std::string& outside) {
+    return around("%a: tensor<4xf32>, %z: tensor<f32>", R"(
+      %two = stablehlo.constant dense<2.0> : tensor<f32>
+      %four = stablehlo.add %two, %two : tensor<f32>
+      %r = "stablehlo.reduce"(%a, %z) <{dimensions = array<i64: 0>}> ({
+      ^bb0(%x: tensor<f32>, %y: tensor<f32>):
+        %p = stablehlo.multiply %y, )" + outside + R"( : tensor<f32>
+        %s = stablehlo.add %x, %p : tensor<f32>
+        stablehlo.return %s : tensor<f32>
+      }) : (tensor<4xf32>, tensor<f32>) -> tensor<f32>)",
+                  "tensor<f32>");
+  };
+  CHECK(complaint(text("%four")).empty());
+  CHECK_THAT(complaint(text("%z")),
+             ContainsSubstring("value from outside in a region of stablehlo.reduce"));
+}
+
 TEST_CASE("errors_name_place_types_and_what_was_expected") {
   struct Case {
     const char *text, *expected;
