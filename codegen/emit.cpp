@@ -28,48 +28,55 @@ void describe(llvm::Function& function, const Target& target) {
   }
 }
 
+/// The numbers of the launches in some steps, control flow included.
+void collect(std::span<const Step> steps, std::vector<std::size_t>& launches) {
+  for (const Step& step : steps) {
+    if (const int* launch = std::get_if<int>(&step.is)) {
+      launches.push_back(static_cast<std::size_t>(*launch));
+    } else if (const Loop* loop = std::get_if<Loop>(&step.is)) {
+      collect(loop->condition, launches);
+      collect(loop->body, launches);
+    } else {
+      for (const Steps& branch : std::get<Branches>(step.is).branches) collect(branch, launches);
+    }
+  }
+}
+
 /// The step. Compile time counts here: a deep network has thousands of launches, and an instruction
 /// costs LLVM 5 µs. So the pointers that a launch passes are data: for every kGroup launches a loop
 /// over a constant table puts base + offset into an array on the stack, and a launch is four
-/// instructions, one of them a direct call.
+/// instructions, one of them a direct call. Control flow is branches of the same function; the
+/// pointers of a loop and all inside it are put there before it begins, so that a trip costs calls
+/// and nothing else.
 class StepEmitter {
  public:
   StepEmitter(const Program& program, const std::vector<llvm::Function*>& kernels,
               llvm::Function& step)
-      : program_(program), kernels_(kernels), step_(step), b_(step.getContext()) {}
+      : program_(program),
+        kernels_(kernels),
+        step_(step),
+        b_(step.getContext()),
+        slots_(program.launches.size()) {}
 
   void run() {
     llvm::Function* resolve = emit_resolve();
     b_.SetInsertPoint(new_block(step_, "entry"));
+    // A group's launches each have a slot: where in the table their pointers begin.
+    const std::vector<std::span<const Step>> groups = this->groups();
+    std::vector<std::vector<std::uint64_t>> refs;
     std::size_t most = 1;
-    for_groups([&](std::size_t first, std::size_t last) {
-      std::size_t count = 0;
-      for (std::size_t i = first; i < last; ++i) count += program_.launches[i].buffers.size();
-      most = std::max(most, count);
-    });
-    llvm::Value* table = b_.CreateAlloca(b_.getPtrTy(), b_.getInt64(most), "table");
-    for_groups([&](std::size_t first, std::size_t last) {
-      // A block each: instruction selection looks at whole blocks, and a long one is slow.
-      llvm::BasicBlock* block = new_block(step_, "launch");
-      b_.CreateBr(block);
-      b_.SetInsertPoint(block);
-      std::vector<std::uint64_t> refs;
-      for (std::size_t i = first; i < last; ++i)
-        for (const BufferRef& ref : program_.launches[i].buffers) {
-          const bool arena = ref.kind == BufferRef::Kind::arena;
-          refs.push_back(arena ? ~std::uint64_t{0} : static_cast<std::uint64_t>(ref.index));
-          refs.push_back(static_cast<std::uint64_t>(ref.offset));
-        }
-      if (!refs.empty())
-        b_.CreateCall(resolve, {data(refs), table, b_.getInt64(refs.size() / 2), step_.getArg(0),
-                                step_.getArg(1)});
-      std::size_t at = 0;
-      for (std::size_t i = first; i < last; ++i) {
-        if (program_.profile) profile(static_cast<std::int64_t>(i));
-        launch(program_.launches[i], b_.CreateConstInBoundsGEP1_64(b_.getPtrTy(), table, at));
-        at += program_.launches[i].buffers.size();
-      }
-    });
+    for (std::span<const Step> group : groups) {
+      refs.push_back(assign_slots(group));
+      most = std::max(most, refs.back().size() / 2);
+    }
+    table_ = b_.CreateAlloca(b_.getPtrTy(), b_.getInt64(most), "table");
+    for (std::size_t g = 0; g < groups.size(); ++g) {
+      continue_in("launch");
+      if (!refs[g].empty())
+        b_.CreateCall(resolve, {data(refs[g]), table_, b_.getInt64(refs[g].size() / 2),
+                                step_.getArg(0), step_.getArg(1)});
+      emit(groups[g]);
+    }
     if (program_.profile) profile(-1);
     b_.CreateRet(b_.getInt32(0));
   }
@@ -81,11 +88,120 @@ class StepEmitter {
   enum Field : unsigned { kParallelFor, kProfile, kContext };
   static_assert(sizeof(RuntimeTable) == 3 * sizeof(void*));
 
-  template <class F>
-  void for_groups(F&& group) {
-    const std::size_t count = program_.launches.size();
-    for (std::size_t first = 0; first < count; first += kGroup)
-      group(first, std::min(first + kGroup, count));
+  /// Runs of up to kGroup launches; control flow is a group by itself.
+  std::vector<std::span<const Step>> groups() const {
+    std::vector<std::span<const Step>> groups;
+    const std::span<const Step> steps = program_.steps;
+    for (std::size_t first = 0; first < steps.size();) {
+      std::size_t last = first;
+      while (last < steps.size() && last - first < kGroup &&
+             std::holds_alternative<int>(steps[last].is))
+        ++last;
+      last = std::max(last, first + 1);
+      groups.push_back(steps.subspan(first, last - first));
+      first = last;
+    }
+    return groups;
+  }
+
+  /// For each pointer of a group: the argument's number, or -1 for the arena, and the offset.
+  std::vector<std::uint64_t> assign_slots(std::span<const Step> group) {
+    std::vector<std::size_t> launches;
+    collect(group, launches);
+    std::vector<std::uint64_t> refs;
+    for (std::size_t launch : launches) {
+      slots_[launch] = refs.size() / 2;
+      for (const BufferRef& ref : program_.launches[launch].buffers) {
+        const bool arena = ref.kind == BufferRef::Kind::arena;
+        refs.push_back(arena ? ~std::uint64_t{0} : static_cast<std::uint64_t>(ref.index));
+        refs.push_back(static_cast<std::uint64_t>(ref.offset));
+      }
+    }
+    return refs;
+  }
+
+  // ---- control flow
+
+  void emit(std::span<const Step> steps) {
+    for (std::size_t i = 0; i < steps.size(); ++i) {
+      // Instruction selection looks at whole blocks, and a long one is slow.
+      if (i % kGroup == kGroup - 1) continue_in("launch");
+      std::visit([&](const auto& is) { step(is); }, steps[i].is);
+    }
+  }
+
+  void step(int number) {
+    const auto index = static_cast<std::size_t>(number);
+    if (program_.profile) profile(number);
+    launch(program_.launches[index],
+           b_.CreateConstInBoundsGEP1_64(b_.getPtrTy(), table_, slots_[index]));
+  }
+
+  void step(const Loop& loop) {
+    if (loop.trips) return counted(*loop.trips, loop.body);
+    continue_in("condition");
+    llvm::BasicBlock* condition = b_.GetInsertBlock();
+    emit(loop.condition);
+    llvm::Value* holds =
+        b_.CreateICmpNE(b_.CreateLoad(b_.getInt8Ty(), pointer(loop.holds)), b_.getInt8(0));
+    llvm::BasicBlock* body = new_block(step_, "body");
+    llvm::BasicBlock* end = new_block(step_, "end");
+    b_.CreateCondBr(holds, body, end);
+    b_.SetInsertPoint(body);
+    emit(loop.body);
+    b_.CreateBr(condition);
+    b_.SetInsertPoint(end);
+  }
+
+  void counted(std::int64_t trips, const Steps& steps) {
+    if (trips <= 0) return;
+    llvm::BasicBlock* before = b_.GetInsertBlock();
+    continue_in("body");
+    llvm::BasicBlock* body = b_.GetInsertBlock();
+    llvm::PHINode* trip = b_.CreatePHI(b_.getInt64Ty(), 2, "trip");
+    trip->addIncoming(b_.getInt64(0), before);
+    emit(steps);
+    llvm::Value* next = b_.CreateAdd(trip, b_.getInt64(1));
+    trip->addIncoming(next, b_.GetInsertBlock());
+    llvm::BasicBlock* end = new_block(step_, "end");
+    b_.CreateCondBr(b_.CreateICmpSLT(next, number(trips)), body, end);
+    b_.SetInsertPoint(end);
+  }
+
+  void step(const Branches& node) {
+    llvm::Value* index = b_.CreateAlignedLoad(b_.getInt32Ty(), pointer(node.index), llvm::Align(4));
+    llvm::BasicBlock* end = new_block(step_, "end");
+    llvm::BasicBlock* last = new_block(step_, "branch");
+    llvm::SwitchInst* which =
+        b_.CreateSwitch(index, last, static_cast<unsigned>(node.branches.size()));
+    for (std::size_t i = 0; i < node.branches.size(); ++i) {
+      llvm::BasicBlock* block = last;
+      if (i + 1 < node.branches.size()) {
+        block = new_block(step_, "branch");
+        which->addCase(b_.getInt32(static_cast<std::uint32_t>(i)), block);
+      }
+      b_.SetInsertPoint(block);
+      emit(node.branches[i]);
+      b_.CreateBr(end);
+    }
+    b_.SetInsertPoint(end);
+  }
+
+  /// Goes on in a new block.
+  void continue_in(const char* name) {
+    llvm::BasicBlock* block = new_block(step_, name);
+    b_.CreateBr(block);
+    b_.SetInsertPoint(block);
+  }
+
+  llvm::Value* pointer(const BufferRef& ref) {
+    llvm::Value* base = step_.getArg(1);
+    if (ref.kind == BufferRef::Kind::argument)
+      base = b_.CreateLoad(b_.getPtrTy(),
+                           b_.CreateConstInBoundsGEP1_64(b_.getPtrTy(), step_.getArg(0),
+                                                         static_cast<std::uint64_t>(ref.index)));
+    return b_.CreateConstInBoundsGEP1_64(b_.getInt8Ty(), base,
+                                         static_cast<std::uint64_t>(ref.offset));
   }
 
   static llvm::BasicBlock* new_block(llvm::Function& function, const char* name) {
@@ -174,6 +290,8 @@ class StepEmitter {
   const std::vector<llvm::Function*>& kernels_;
   llvm::Function& step_;
   llvm::IRBuilder<> b_;
+  std::vector<std::size_t> slots_;  // of each launch, in the table
+  llvm::Value* table_ = nullptr;
 };
 
 }  // namespace

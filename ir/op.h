@@ -30,6 +30,7 @@ struct Traits {
   bool contraction = false;  // sums products along axes
   bool window = false;       // … of windows of its first operand
   bool sequential = false;   // a kernel of its own, element after element (scatter, sort)
+  bool updates = false;      // result i is operand i with some elements changed
   bool control = false;      // runs its regions as often as data say (case, while)
   bool commutative = false;
   bool transcendental = false;  // costs far more than an addition: worth storing, not recomputing

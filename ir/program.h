@@ -1,8 +1,10 @@
-// What is compiled: kernels, and the order in which one step launches them.
+// What is compiled: kernels, and the order in which one step launches them, control flow included.
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "ir/loop.h"
@@ -16,6 +18,7 @@ struct BufferRef {
   std::int64_t index = 0;  // argument number
   std::int64_t offset =
       0;  // bytes from the argument's, or the arena's, beginning; 64-byte aligned in the arena
+  bool operator==(const BufferRef&) const = default;
 };
 
 /// One call of a kernel over all its chunks.
@@ -26,13 +29,46 @@ struct Launch {
   std::string label;         // for people: profile, dumps
 };
 
+struct Step;
+/// One after another; each sees what the ones before wrote.
+using Steps = std::vector<Step>;
+
+/// The body again and again, as long as `condition` leaves true (an i1) in `holds`; where the
+/// number of trips is known, so often, and there is no condition.
+struct Loop {
+  Steps condition;
+  BufferRef holds;
+  std::optional<std::int64_t> trips;
+  Steps body;
+};
+
+/// The branch that `index` (an i32) names; where it names none, the last one.
+struct Branches {
+  BufferRef index;
+  std::vector<Steps> branches;
+};
+
+/// A launch's number, or control flow.
+struct Step {
+  std::variant<int, Loop, Branches> is;
+};
+
 struct Program {
   std::string name = "step";
   std::vector<loop::Kernel> kernels;  // equal kernels appear once
-  std::vector<Launch> launches;       // in order; each sees what the ones before wrote
+  std::vector<Launch> launches;       // in the order of the text; each is one of the steps
+  Steps steps;
   std::int64_t argument_count = 0;
   std::int64_t arena_bytes = 0;
   bool profile = false;  // call RuntimeTable::profile around launches
+
+  /// A further launch, the last of the outermost steps.
+  void add(Launch launch);
+  /// The steps, a launch a line:
+  ///   launch   0 map_0 (arg0, arena+0) chunks 1 threads <= 1
+  ///   loop 10 times
+  ///     launch   1 …
+  std::string str() const;
 };
 
 }  // namespace kiln

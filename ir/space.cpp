@@ -168,7 +168,8 @@ std::string Kernel::str() const {
                                             : "in");
   text += "\n";
   if (sequential != nullptr)
-    text += fmt::format("  {} of {}\n", definition(sequential->op()).name, sources_text(sources));
+    text += fmt::format("  {} of {}{}\n", definition(sequential->op()).name, sources_text(sources),
+                        in_place ? " in place" : "");
   for (std::size_t e = 0; e < exprs.size(); ++e)
     text += fmt::format("  e{} = {}\n", e, expr_text(*this, exprs[e]));
   for (std::size_t r = 0; r < reductions.size(); ++r)

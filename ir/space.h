@@ -110,7 +110,7 @@ struct Buffer {
 
 struct Kernel {
   std::string name;
-  std::string kind;  // map, row, contract, scatter, sort
+  std::string kind;  // map, row, contract, scatter, sort, update
   std::vector<Dim> dims;
   std::vector<Buffer> buffers;  // the call's operands, its results, scratch
   std::vector<Expr> exprs;      // operands before users
@@ -120,6 +120,7 @@ struct Kernel {
   /// it reads these and writes all its results.
   const Node* sequential = nullptr;
   std::vector<Source> sources;
+  bool in_place = false;  // an op that updates finds its operands in its results already
 
   DimSet parallel() const;
   std::int64_t volume(DimSet dims) const;

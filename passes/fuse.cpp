@@ -2,12 +2,16 @@
 
 #include <algorithm>
 #include <map>
+#include <numeric>
 #include <set>
 
 #include "ir/build.h"
 #include "ir/op.h"
 #include "passes/axes.h"
+#include "passes/overwrite.h"
 #include "passes/pipeline.h"
+#include "passes/regions.h"
+#include "passes/trip_count.h"
 
 namespace kiln {
 namespace {
@@ -26,15 +30,30 @@ struct Group {
   std::set<int> inputs;  // groups it reads from
   int first_id = 0, last_id = 0;
   bool live = true;
+  const Node* alone = nullptr;  // control flow, or an op that nothing joins
+};
+
+/// What is fused: a function's results or a region's, and how they lie in memory.
+struct Scope {
+  Graph& graph;
+  std::vector<Value>& results;
+  /// For each result the parameter whose place it is to take (-1: none is known, -2: any).
+  std::vector<int> takes;
+  static constexpr int kNone = -1, kAny = -2;
+  bool condition = false;  // the only result is looked at, not stored
 };
 
 class Fuser {
  public:
-  Fuser(Function& function, bool alone) : function_(function), alone_(alone) {}
+  /// `number` counts the kernels of the whole function.
+  Fuser(Scope scope, bool alone, int& number)
+      : scope_(std::move(scope)), results_(scope_.results), alone_(alone), number_(number) {}
 
   void run() {
+    materialise_operands();
     materialise_plain_results();
-    order_ = topological(function_.results);
+    order_ = topological(results_);
+    find_updates();
     for (const Node* node : order_)
       for (Value operand : node->operands()) users_[operand.node].push_back(node);
     materialise_below_reshapes();
@@ -44,27 +63,76 @@ class Fuser {
   }
 
  private:
+  /// A copy that is a kernel of its own.
+  Value copy_of(Value value) {
+    Ints identity(value.type().dims.size());
+    std::iota(identity.begin(), identity.end(), 0);
+    // Equal copies would be one node; a chain of identities keeps them apart.
+    do value = build::transpose(value, identity);
+    while (!forced_.insert(value.node).second);
+    return value;
+  }
+
+  /// Control flow finds its operands in memory, and a loop what it changes in memory that is not a
+  /// constant's.
+  void materialise_operands() {
+    results_ = rebuild(results_, [&](const Node* node, const std::vector<Value>& operands) {
+      if (!traits(*node).control) return remake(node, operands);
+      std::vector<Value> stored = operands;
+      for (std::size_t i = 0; i < stored.size(); ++i) {
+        const Node& source = *storage(stored[i]).node;
+        const bool changed = node->op() == Op::while_ && !is_invariant(*node, static_cast<int>(i));
+        const bool plain =
+            source.op() == Op::parameter || (source.op() == Op::constant && !changed);
+        if (!plain && !computes(source)) stored[i] = copy_of(stored[i]);
+      }
+      return remake(node, stored);
+    });
+  }
+
   /// Results must be written by some kernel: an argument or a view that is returned is copied by an
-  /// identity transposition, and a value returned twice as well.
+  /// identity transposition, and a value returned twice as well. What a loop passes through is not.
   void materialise_plain_results() {
     std::set<std::pair<const Node*, int>> seen;
-    for (Value& result : function_.results) {
-      Value source = result;
-      while (source.node->op() == Op::reshape && !traits(*source.node).leaf)
-        source = source.node->operand(0);
+    for (std::size_t r = 0; r < results_.size(); ++r) {
+      Value& result = results_[r];
+      const Value source = storage(result);
+      const bool parameter = result.node->op() == Op::parameter;
+      if (parameter && (scope_.condition || is_parameter(result, scope_.takes[r]))) continue;
       const bool plain = !computes(*source.node);
       const bool again = !seen.insert({source.node, source.index}).second;
       if (!plain && !again) continue;
-      if (again || traits(*source.node).leaf || result.node->op() == Op::reshape) {
-        Ints identity(result.type().dims.size());
-        for (std::size_t i = 0; i < identity.size(); ++i)
-          identity[i] = static_cast<std::int64_t>(i);
-        // Equal copies would be one node; a chain of identities keeps them apart.
-        do result = build::transpose(result, identity);
-        while (!forced_.insert(result.node).second);
-      } else {
+      if (again || traits(*source.node).leaf || result.node != source.node)
+        result = copy_of(result);
+      else
         forced_.insert(result.node);
+    }
+  }
+
+  static bool is_parameter(Value value, int number) {
+    return value.node->op() == Op::parameter && value.node->attrs<ParameterAttrs>().index == number;
+  }
+
+  /// An update of what lies where its result is to lie is a kernel of its own, as it can be done in
+  /// place (passes/plan_block); joined to others it would be all of the value.
+  void find_updates() {
+    if (alone_) return;
+    for (std::size_t r = 0; r < results_.size(); ++r) {
+      std::vector<const Node*> chain;
+      Value value = storage(results_[r]);
+      for (; value; value = storage(value)) {
+        const Node& node = *value.node;
+        if (node.op() == Op::parameter) break;
+        if (traits(node).updates) {
+          chain.push_back(&node);
+          value = node.operand(value.index);
+        } else {
+          value = traits(node).control ? updated(value) : Value{};
+          if (!value) break;
+        }
       }
+      if (value && (scope_.takes[r] == Scope::kAny || is_parameter(value, scope_.takes[r])))
+        updates_.insert(chain.begin(), chain.end());
     }
   }
 
@@ -131,13 +199,12 @@ class Fuser {
   }
 
   bool is_result(const Node* node) const {
-    return std::any_of(function_.results.begin(), function_.results.end(),
-                       [&](Value v) { return v.node == node; });
+    return std::any_of(results_.begin(), results_.end(), [&](Value v) { return v.node == node; });
   }
 
-  /// Scatter and sort: kernels without an iteration space.
-  static bool is_sequential(const Group& group) {
-    return traits(*group.axes.members().front()).sequential;
+  /// Control flow; scatter, sort and updates, which are kernels without an iteration space.
+  bool stays_alone(const Node* node) const {
+    return traits(*node).control || traits(*node).sequential || updates_.contains(node);
   }
   static bool has_indexed(const Group& group) {
     const auto& members = group.axes.members();
@@ -166,8 +233,10 @@ class Fuser {
 
   bool try_join(int index, const Node* node) {
     Group& group = groups_[static_cast<std::size_t>(index)];
-    if (traits(*node).contraction || reads_memory(*node) || forced_.contains(node)) return false;
-    if (is_sequential(group)) return false;
+    if (traits(*node).contraction || reads_memory(*node) || forced_.contains(node) ||
+        stays_alone(node))
+      return false;
+    if (group.alone != nullptr) return false;
     if (group.kind == "contract" && traits(*node).reduction) return false;
     for (Value operand : node->operands()) {
       const int other = producer(operand);
@@ -189,7 +258,7 @@ class Fuser {
   void try_merge(int into, int from) {
     Group &a = groups_[static_cast<std::size_t>(into)],
           &b = groups_[static_cast<std::size_t>(from)];
-    if (is_sequential(a) || is_sequential(b)) return;
+    if (a.alone != nullptr || b.alone != nullptr) return;
     if (a.kind == "contract" && (b.kind != "map" || has_indexed(b))) return;
     if (b.kind == "contract") return;
     for (const auto& [x, y] : {std::pair(into, from), std::pair(from, into)})
@@ -251,12 +320,15 @@ class Fuser {
     if (home == -1) {
       home = static_cast<int>(groups_.size());
       Group group;
-      internal_check(group.axes.add(node), fmt::format("{} can be a kernel", summary_of(*node)));
       const Traits& t = traits(*node);
-      group.kind = t.sequential    ? std::string(definition(node->op()).name)
-                   : t.contraction ? "contract"
-                   : t.reduction   ? "row"
-                                   : "map";
+      if (stays_alone(node)) group.alone = node;
+      internal_check(t.control || group.axes.add(node),
+                     fmt::format("{} can be a kernel", summary_of(*node)));
+      group.kind = t.control || t.sequential ? std::string(definition(node->op()).name)
+                   : group.alone             ? "update"
+                   : t.contraction           ? "contract"
+                   : t.reduction             ? "row"
+                                             : "map";
       group.first_id = node->id();
       groups_.push_back(std::move(group));
     }
@@ -295,8 +367,7 @@ class Fuser {
       if (found == group_of_.end()) continue;
       schedule(found->second, sequence, done);
       if (traits(*node).sequential)  // its elements depend on each other: all of it is computed
-        for (std::size_t i = 0; i < node->types().size(); ++i)
-          leaves({node, static_cast<int>(i)});
+        for (std::size_t i = 0; i < node->types().size(); ++i) leaves({node, static_cast<int>(i)});
     }
     for (const Node* node : order_)
       for (Value operand : node->operands()) {
@@ -312,15 +383,36 @@ class Fuser {
             (mine == group_of_.end() || mine->second != other->second))
           leaves(base);
       }
-    for (Value result : function_.results) {
+    for (Value result : results_) {
       Value base = result;
       while (!group_of_.contains(base.node) && traits(*base.node).view)
         base = base.node->operand(0);
       leaves(base);
     }
-    int number = 0;
-    for (int index : sequence) emit_group(index, outputs[index], number++);
-    for (Value& result : function_.results) result = in_memory(result);
+    for (int index : sequence) {
+      const Node* alone = groups_[static_cast<std::size_t>(index)].alone;
+      if (alone != nullptr && traits(*alone).control)
+        emit_control(*alone);
+      else
+        emit_group(index, outputs[index]);
+    }
+    for (Value& result : results_) result = in_memory(result);
+  }
+
+  void emit_control(const Node& node) {
+    std::vector<Value> operands;
+    for (Value operand : node.operands()) operands.push_back(in_memory(operand));
+    std::vector<Region> regions = node.regions();
+    for (std::size_t i = 0; i < regions.size(); ++i) {
+      std::vector<Value>& results = regions[i].results;
+      std::vector<int> takes(results.size(), Scope::kAny);
+      const bool loop = node.op() == Op::while_;
+      if (loop) std::iota(takes.begin(), takes.end(), 0);
+      Fuser({scope_.graph, results, std::move(takes), loop && i == 0}, alone_, number_).run();
+    }
+    const std::vector<Value> again = remake(&node, operands, std::move(regions));
+    for (std::size_t i = 0; i < again.size(); ++i)
+      emitted_[{&node, static_cast<int>(i)}] = again[i];
   }
 
   void schedule(int index, std::vector<int>& sequence, std::set<int>& done) {
@@ -341,7 +433,7 @@ class Fuser {
     return again;
   }
 
-  void emit_group(int index, const std::vector<Value>& outputs, int number) {
+  void emit_group(int index, const std::vector<Value>& outputs) {
     const Group& group = groups_[static_cast<std::size_t>(index)];
     Region region;
     std::vector<Value> operands;
@@ -349,7 +441,7 @@ class Fuser {
     const auto enter = [&](Value value) {  // a value the kernel reads from memory
       Value& slot = inside[{value.node, value.index}];
       if (!slot) {
-        slot = function_.graph->parameter(static_cast<std::int64_t>(operands.size()), value.type());
+        slot = scope_.graph.parameter(static_cast<std::int64_t>(operands.size()), value.type());
         region.parameters.push_back(value.type());
         operands.push_back(in_memory(value));
       }
@@ -372,18 +464,21 @@ class Fuser {
       return results[static_cast<std::size_t>(value.index)];
     };
     for (Value output : outputs) region.results.push_back(body(body, output));
-    const Node* call = function_.graph->make(
-        Op::call, operands, CallAttrs{fmt::format("{}_{}", group.kind, number), group.kind},
+    const Node* call = scope_.graph.make(
+        Op::call, operands, CallAttrs{fmt::format("{}_{}", group.kind, number_++), group.kind},
         std::nullopt, {region});
     for (std::size_t i = 0; i < outputs.size(); ++i)
       emitted_[{outputs[i].node, outputs[i].index}] = {call, static_cast<int>(i)};
   }
 
-  Function& function_;
+  Scope scope_;
+  std::vector<Value>& results_;
   const bool alone_;
+  int& number_;
   std::vector<const Node*> order_;
   std::unordered_map<const Node*, std::vector<const Node*>> users_;
-  std::set<const Node*> forced_;  // views that are kernels of their own
+  std::set<const Node*> forced_;   // views that are kernels of their own
+  std::set<const Node*> updates_;  // dynamic_update_slices that are
   std::vector<Group> groups_;
   std::unordered_map<const Node*, int> group_of_;
   std::map<std::pair<const Node*, int>, Value> emitted_;
@@ -391,13 +486,21 @@ class Fuser {
 
 }  // namespace
 
-void fuse(Function& function) {
+namespace {
+
+void fuse(Function& function, bool alone) {
   inline_composites(function);
-  Fuser(function, false).run();
+  std::vector<int> takes(function.results.size(), Scope::kNone);
+  for (std::size_t a = 0; a < function.arguments.size(); ++a)
+    if (const int result = function.arguments[a].alias; result >= 0)
+      takes[static_cast<std::size_t>(result)] = static_cast<int>(a);
+  int number = 0;
+  Fuser({*function.graph, function.results, std::move(takes)}, alone, number).run();
 }
-void fuse_alone(Function& function) {
-  inline_composites(function);
-  Fuser(function, true).run();
-}
+
+}  // namespace
+
+void fuse(Function& function) { fuse(function, false); }
+void fuse_alone(Function& function) { fuse(function, true); }
 
 }  // namespace kiln

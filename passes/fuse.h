@@ -11,17 +11,22 @@
 // points, or what it loses is small enough to stay in cache. What is used elsewhere becomes a
 // result.
 //
-// An op that reads memory at places of its own (slice, pad, gather; a window) starts a kernel, as its
-// operands must have been written before; its users join it. Scatter and sort are kernels alone.
+// An op that reads memory at places of its own (slice, pad, gather; a window) starts a kernel, as
+// its operands must have been written before; its users join it. Scatter and sort are kernels
+// alone.
 //
-// Classes: "contract" is a dot_general or convolution with its element-wise epilogue; "row" has reductions and
-// maps over the same rows; "map" is element-wise; "scatter" and "sort" are those ops.
+// Classes: "contract" is a dot_general or convolution with its element-wise epilogue; "row" has
+// reductions and maps over the same rows; "map" is element-wise; "scatter" and "sort" are those
+// ops.
+//
+// Control flow stays; its regions are fused likewise. A dynamic_update_slice of what a loop carries
+// (or of state) back into it is a kernel of class "update".
 //
 // With `alone`, each computing node is a kernel of its own (the `unfused` mode): views are still
 // index maps, so that the baseline does not copy what nobody would copy.
 //
-// Composites that are left are inlined.  Leaves: nothing but calls, reshapes, parameters,
-// constants.
+// Composites that are left are inlined.  Leaves: nothing but calls, control flow of calls,
+// reshapes, parameters, constants.
 #pragma once
 
 #include "ir/graph.h"

@@ -27,7 +27,8 @@ class Lowerer {
       kernel_.buffers.push_back({result.type().dtype, result.type().count(), true});
 
     for (const Node* node : topological(region_.results)) {
-      if (traits(*node).sequential) return sequential(*node);
+      if (traits(*node).sequential || (kernel_.kind == "update" && traits(*node).updates))
+        return sequential(*node);
       if (is_member(node)) internal_check(axes_.add(node), "a fused kernel's axes unify");
     }
     axes_.share_reads();
@@ -65,8 +66,8 @@ class Lowerer {
     return std::move(kernel_);
   }
 
-  /// Dimensions in the order of the results' axes, then of the members' operands and windows: memory
-  /// order, so that neighbours can be collapsed.
+  /// Dimensions in the order of the results' axes, then of the members' operands and windows:
+  /// memory order, so that neighbours can be collapsed.
   void order_dims() {
     const auto enter = [&](const std::vector<int>& axes) {
       for (int axis : axes)

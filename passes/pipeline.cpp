@@ -5,7 +5,9 @@
 #include <chrono>
 
 #include "ir/op.h"
+#include "passes/carried.h"
 #include "passes/fuse.h"
+#include "passes/regions.h"
 #include "passes/simplify.h"
 
 namespace kiln {
@@ -70,21 +72,23 @@ std::vector<PassReport> run_passes(Function& function, const PipelineOptions& op
   return reports;
 }
 
-void inline_composites(Function& function) {
-  function.results =
-      rebuild(function.results, [](const Node* node, const std::vector<Value>& operands) {
-        if (node->op() == Op::composite) return inline_region(node->regions()[0], operands);
-        return remake(node, operands);
-      });
+namespace {
+
+std::vector<Value> inlined(std::span<const Value> results) {
+  return rebuild(results, [](const Node* node, const std::vector<Value>& operands) {
+    if (node->op() != Op::composite) return remake_inside(node, operands, inlined);
+    Region region = node->regions()[0];
+    region.results = inlined(region.results);
+    return inline_region(region, operands);
+  });
 }
 
-void fold(Function& function) {
-  function.results = rebuild(function.results, [](const Node* node,
-                                                  const std::vector<Value>& operands) {
-    const std::vector<Value> again = remake(node, operands);
+std::vector<Value> folded(std::span<const Value> results) {
+  return rebuild(results, [](const Node* node, const std::vector<Value>& operands) {
+    const std::vector<Value> again = remake_inside(node, operands, folded);
     const Node& made = *again[0].node;
     const Traits& t = traits(made);
-    if (t.leaf || t.calls || made.types().size() != 1) return again;
+    if (t.leaf || t.calls || t.control || made.types().size() != 1) return again;
     bool splats = true;
     for (Value operand : operands) {
       if (operand.node->op() != Op::constant) return again;
@@ -114,19 +118,16 @@ void fold(Function& function) {
   });
 }
 
-void cse(Function& function) {
-  function.results =
-      rebuild(function.results, [](const Node* node, const std::vector<Value>& operands) {
-        if (!traits(*node).commutative) return remake(node, operands);
-        std::vector<Value> ordered = operands;
-        std::stable_sort(ordered.begin(), ordered.end(), [](Value a, Value b) {
-          return std::pair(a.node->id(), a.index) < std::pair(b.node->id(), b.index);
-        });
-        return remake(node, ordered);
-      });
+std::vector<Value> ordered(std::span<const Value> results) {
+  return rebuild(results, [](const Node* node, const std::vector<Value>& operands) {
+    if (!traits(*node).commutative) return remake_inside(node, operands, ordered);
+    std::vector<Value> sorted = operands;
+    std::stable_sort(sorted.begin(), sorted.end(), [](Value a, Value b) {
+      return std::pair(a.node->id(), a.index) < std::pair(b.node->id(), b.index);
+    });
+    return remake(node, sorted);
+  });
 }
-
-namespace {
 
 /// Copies values and the regions below them into another graph.
 class Copier {
@@ -182,9 +183,13 @@ void verify_region(std::span<const Value> results, std::span<const Type> paramet
 
 }  // namespace
 
+void inline_composites(Function& function) { function.results = inlined(function.results); }
+void fold(Function& function) { function.results = folded(function.results); }
+void cse(Function& function) { function.results = ordered(function.results); }
+
 void dce(Function& function) {
   auto graph = std::make_shared<Graph>();
-  function.results = Copier(*function.graph, *graph)(function.results);
+  function.results = Copier(*function.graph, *graph)(without_dead_carried(function.results));
   function.graph = std::move(graph);
 }
 

@@ -6,8 +6,9 @@
 //
 // State that has a new value is updated in place where the kernel that computes it reads the old
 // one only at the very points it writes, and every other reader can run before; elsewhere the new
-// value is copied at the end. Arena offsets are the best of several best-fit orders, compared with
-// the bound that the bytes live at one time set.
+// value is copied at the end. What a while carries is such state of its body, and the body's values
+// share the arena with those around it (passes/plan_block). Arena offsets are the best of several
+// best-fit orders, compared with the bound that the bytes live at one time set.
 //
 // Requires: a fused function (passes/fuse).
 #pragma once
@@ -30,7 +31,7 @@ struct StepPlan {
   std::vector<Array> constants;
   std::vector<int> result_argument;  // where each result of the function lies
   std::int64_t live_bytes = 0;       // the lower bound of the arena: most bytes live at once
-  int copies = 0;                    // state that could not be updated in place
+  int copies = 0;                    // state or carried values that could not stay in place
   /// Launches, offsets and bounds as text.
   std::string memory_text(const Function& function) const;
 };

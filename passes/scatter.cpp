@@ -1,4 +1,4 @@
-// Scatter: the inputs are copied to the results, then each update is combined with the element it
+// Scatter: the inputs are copied to the results (unless they lie there), then each update is combined with the element it
 // falls on, in row-major order of the updates, as repeated indices may meet there. An update whose
 // place is outside is dropped. Where a window lies along the updates' last axis, 16 neighbours are
 // updated at once: within one window places are distinct.
@@ -42,7 +42,7 @@ class Scatterer {
 
   loop::Kernel run() {
     builder_.loop("chunk", {Affine::of(loop::kBegin)}, {Affine::of(loop::kEnd)}, 1, [&](loop::Var) {
-      for (std::size_t i = 0; i < inputs_; ++i) copy(i);
+      for (std::size_t i = 0; i < inputs_ && !space_.in_place; ++i) copy_operand(builder_, space_, i);
       if (!placement_.nothing()) updates(0);
     });
     return std::move(kernel_);
@@ -51,53 +51,7 @@ class Scatterer {
  private:
   Index number(std::int64_t value) { return {builder_, Affine(value), 0, 1}; }
 
-  /// body(first, active) for neighbouring points, 16 at a time.
-  template <class F>
-  void vectors(const std::string& name, std::int64_t n, F&& body) {
-    const std::int64_t full = n / kLanes * kLanes;
-    if (full > 0)
-      builder_.loop(name, {0}, {full}, kLanes, [&](loop::Var v) { body(Affine::of(v), kLanes); });
-    if (full < n) body(Affine(full), static_cast<int>(n - full));
-  }
-
-  /// Where a result lies.
-  Source result(std::size_t i) const {
-    Source source;
-    source.dtype = node_.type(static_cast<int>(i)).dtype;
-    source.buffer = static_cast<int>(space_.buffers.size() - inputs_ + i);
-    source.strides = row_major_strides(node_.type().dims);
-    return source;
-  }
-
-  // ---- results = inputs
-
-  void copy(std::size_t input) {
-    Source from = space_.sources[input], to = result(input);
-    if (to.strides.empty() || from.kind == Source::Kind::constant || from.strides == to.strides) {
-      // Both in one order: a single axis.
-      from.strides = to.strides = {1};
-      copy(from, to, {node_.type().count()}, {});
-    } else {
-      copy(from, to, node_.type().dims, {});
-    }
-  }
-
-  void copy(const Source& from, const Source& to, const Ints& dims, std::vector<Index> at) {
-    const std::int64_t extent = dims[at.size()];
-    at.push_back(number(0));
-    if (at.size() < dims.size()) {
-      builder_.loop("c", {0}, {extent}, 1, [&](loop::Var v) {
-        at.back() = Index(builder_, Affine::of(v), 0, 1);
-        copy(from, to, dims, at);
-      });
-      return;
-    }
-    vectors("c", extent, [&](const Affine& first, int active) {
-      at.back() = Index(builder_, first, 1, kLanes);
-      const Val value = read_source(builder_, from, at, std::nullopt, active);
-      write_source(builder_, to, at, value.across(kLanes), std::nullopt, active);
-    });
-  }
+  Source result(std::size_t i) const { return result_source(space_, i); }
 
   // ---- updates
 
@@ -106,7 +60,7 @@ class Scatterer {
     if (axis == dims_.size()) {
       update(1);
     } else if (vector_ && axis + 1 == dims_.size()) {
-      vectors("u", dims_[axis], [&](const Affine& first, int active) {
+      vectors(builder_, "u", dims_[axis], [&](const Affine& first, int active) {
         at_.push_back(Index(builder_, first, 1, kLanes));
         update(active);
         at_.pop_back();

@@ -6,6 +6,8 @@
 #include "ir/build.h"
 #include "ir/op.h"
 #include "passes/axes.h"
+#include "passes/carried.h"
+#include "passes/regions.h"
 
 namespace kiln {
 namespace {
@@ -318,19 +320,35 @@ Value improved(Value value) {
   return {};
 }
 
+std::vector<Value> simplified(std::span<const Value> results);
+
+/// Constants go into regions first, so that rules see them there; what the rules find out about
+/// carried values comes out again.
+std::vector<Value> simplified_control(const Node& node) {
+  LessCarried outer = with_less_carried(node);
+  if (outer.node == nullptr) return outer.results;
+  const std::vector<Value> inside = remake_inside(outer.node, outer.node->operands(), simplified);
+  const LessCarried inner = with_less_carried(*inside[0].node);
+  for (Value& result : outer.results)
+    if (result.node == outer.node) result = inner.results[static_cast<std::size_t>(result.index)];
+  return outer.results;
+}
+
+std::vector<Value> simplified(std::span<const Value> results) {
+  // A replacement may enable a rule on itself or, once its users are rebuilt, on them.
+  return rebuild(results, [](const Node* node, const std::vector<Value>& operands) {
+    std::vector<Value> made = remake(node, operands);
+    if (traits(*node).control) return simplified_control(*made[0].node);
+    if (made.size() != 1) return made;
+    while (const Value better = improved(made[0])) made[0] = better;
+    return made;
+  });
+}
+
 }  // namespace
 
 const std::vector<ElementwiseRule>& elementwise_rules() { return rule_book().rules; }
 
-void simplify(Function& function) {
-  // A replacement may enable a rule on itself or, once its users are rebuilt, on them.
-  function.results =
-      rebuild(function.results, [](const Node* node, const std::vector<Value>& operands) {
-        std::vector<Value> results = remake(node, operands);
-        if (results.size() != 1) return results;
-        while (const Value better = improved(results[0])) results[0] = better;
-        return results;
-      });
-}
+void simplify(Function& function) { function.results = simplified(function.results); }
 
 }  // namespace kiln

@@ -17,6 +17,15 @@ bool is_parameter(Value value, int index) {
   return value.node->op() == Op::parameter && value.node->attrs<ParameterAttrs>().index == index;
 }
 
+/// A value as ops, where a kernel made it.
+Value expanded(Value value) {
+  const Node& call = *value.node;
+  if (call.op() != Op::call) return value;
+  const Region& region = call.regions()[0];
+  return inline_region({region.parameters, {region.results[static_cast<std::size_t>(value.index)]}},
+                       call.operands())[0];
+}
+
 /// The integer that a scalar computed from constants alone is.
 std::optional<std::int64_t> constant_value(Value value) {
   const Type& type = value.type();
@@ -26,9 +35,9 @@ std::optional<std::int64_t> constant_value(Value value) {
     const Node* node = stack.back();
     stack.pop_back();
     const Traits& t = traits(*node);
-    const bool simple = node->op() == Op::constant || t.elementwise || t.view;
-    if (!simple || node->type().rank() > 1 || node->type().count() != 1 ||
-        count > kMaxConstantNodes)
+    const bool simple = node->op() == Op::constant || t.elementwise || t.view || t.calls;
+    if (!simple || node->types().size() != 1 || node->type().rank() > 1 ||
+        node->type().count() != 1 || count > kMaxConstantNodes)
       return std::nullopt;
     for (Value operand : node->operands()) stack.push_back(operand.node);
   }
@@ -48,7 +57,7 @@ std::optional<std::int64_t> constant_inside(const Node& loop, Value value) {
 
 /// What the body adds to a carried value.
 std::optional<std::int64_t> step_of(const Node& loop, int carried) {
-  const Node& next = *loop.regions()[1].results[static_cast<std::size_t>(carried)].node;
+  const Node& next = *expanded(loop.regions()[1].results[static_cast<std::size_t>(carried)]).node;
   if (next.op() == Op::add) {
     for (int side : {0, 1})
       if (is_parameter(next.operand(side), carried))
@@ -113,7 +122,7 @@ bool is_invariant(const Node& loop, int carried) {
 }
 
 std::optional<TripCounter> trip_counter(const Node& loop) {
-  const Node& decision = *loop.regions()[0].results[0].node;
+  const Node& decision = *expanded(loop.regions()[0].results[0]).node;
   if (decision.op() != Op::compare) return std::nullopt;
   for (int side : {0, 1}) {
     const Value counted = decision.operand(side);

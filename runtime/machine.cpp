@@ -37,7 +37,7 @@ double measured_peak_gflops(const Target& target) {
   for (int c = 0; c < chains; ++c)
     b.store(out, loop::Affine(c * loop::kLanes), chain[static_cast<std::size_t>(c)]);
   program.kernels.push_back(std::move(kernel));
-  program.launches.push_back({0, {{BufferRef::Kind::argument, 0, 0}}, 1, "peak"});
+  program.add({0, {{BufferRef::Kind::argument, 0, 0}}, 1, "peak"});
 
   const CompiledProgram code = CompiledProgram::compile(program, target);
   Array memory(Type{DType::f32, {chains * loop::kLanes}});

@@ -138,7 +138,7 @@ TEST_CASE("inactive_lanes_are_zero_and_their_addresses_are_not_touched") {
         });
         const Program one = program_of(kernel);
         program.kernels.push_back(one.kernels[0]);
-        program.launches.push_back(one.launches[0]);
+        program.add(one.launches[0]);
         program.launches.back().kernel = active - 1;
         for (int i = 0; i < 3; ++i)
           program.launches.back().buffers[static_cast<std::size_t>(i)].index = 3 * (active - 1) + i;
@@ -300,7 +300,7 @@ TEST_CASE("a_tile_of_any_size_is_transposed") {
             b.transpose_tile(tiles.back());
           });
           const Program one = program_of(kernel);
-          program.launches.push_back(one.launches[0]);
+          program.add(one.launches[0]);
           program.launches.back().kernel = static_cast<int>(program.kernels.size());
           program.launches.back().buffers[1].index = static_cast<std::int64_t>(tiles.size());
           program.kernels.push_back(one.kernels[0]);
@@ -447,10 +447,10 @@ TEST_CASE("a_step_launches_in_order_from_arguments_and_arena") {
   const auto arena = [](std::int64_t offset) {
     return BufferRef{BufferRef::Kind::arena, 0, offset};
   };
-  program.launches.push_back({0, {argument(0, 64), arena(0)}, 1, "first"});
+  program.add({0, {argument(0, 64), arena(0)}, 1, "first"});
   for (int i = 0; i < 100; ++i)  // more than the step resolves at once
-    program.launches.push_back({0, {arena(i % 2 * 128), arena((i + 1) % 2 * 128)}, 1, "again"});
-  program.launches.push_back({0, {arena(0), argument(1)}, 2, "last"});
+    program.add({0, {arena(i % 2 * 128), arena((i + 1) % 2 * 128)}, 1, "again"});
+  program.add({0, {arena(0), argument(1)}, 2, "last"});
 
   struct Calls {
     std::vector<std::int64_t> parallel, profiled;

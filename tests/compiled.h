@@ -20,7 +20,7 @@ inline Program program_of(loop::Kernel kernel) {
   launch.label = kernel.name;
   program.argument_count = kernel.parameter_count();
   program.kernels.push_back(std::move(kernel));
-  program.launches.push_back(std::move(launch));
+  program.add(std::move(launch));
   return program;
 }
 

@@ -224,4 +224,87 @@ TEST_CASE("shapes that operands state follow from the result type or from consta
                   UnsupportedError);
 }
 
+TEST_CASE("triangular systems are solved on either side, from either triangle") {
+  const std::size_t n = 4, m = 3;
+  Array a = random_array({DType::f64, {2, 4, 4}}, 21);
+  for (std::size_t batch = 0; batch < 2; ++batch)
+    for (std::size_t i = 0; i < n; ++i) a.data<double>()[(batch * n + i) * n + i] += 4;
+  for (const bool left : {true, false})
+    for (const bool lower : {true, false})
+      for (const bool unit : {true, false})
+        for (const std::string operation : {"NO_TRANSPOSE", "TRANSPOSE"}) {
+          INFO(left << lower << unit << operation);
+          const Array b = random_array({DType::f64, left ? Ints{2, 4, 3} : Ints{2, 3, 4}}, 22);
+          const Array x = ImportCase("stablehlo.triangular_solve")
+                              .operand(a)
+                              .operand(b)
+                              .with("left_side", attribute(left))
+                              .with("lower", attribute(lower))
+                              .with("unit_diagonal", attribute(unit))
+                              .with("transpose_a", keyword(operation))
+                              .gives(b.type())
+                              .run();
+          const auto coefficient = [&](std::size_t batch, std::size_t i, std::size_t j) {
+            if (operation == "TRANSPOSE") std::swap(i, j);
+            if (i == j && unit) return 1.0;
+            return (lower ? i >= j : i <= j) ? a.data<double>()[(batch * n + i) * n + j] : 0.0;
+          };
+          for (std::size_t batch = 0; batch < 2; ++batch)
+            for (std::size_t i = 0; i < n; ++i)
+              for (std::size_t k = 0; k < m; ++k) {
+                double sum = 0;
+                const auto at = [&](const Array& array, std::size_t row) {
+                  return array.data<double>()[batch * n * m + (left ? row * m + k : k * n + row)];
+                };
+                for (std::size_t j = 0; j < n; ++j)
+                  sum += at(x, j) * (left ? coefficient(batch, i, j) : coefficient(batch, j, i));
+                CHECK(sum == Approx(at(b, i)).margin(1e-12));
+              }
+        }
+  CHECK_THROWS_WITH(ImportCase("stablehlo.triangular_solve")
+                        .operand(a)
+                        .operand(random_array({DType::f64, {2, 3, 4}}, 1))
+                        .with("left_side", attribute(true))
+                        .gives({DType::f64, {2, 3, 4}})
+                        .import(),
+                    ContainsSubstring("operand 1 of type tensor<2x4x4xf64>"));
+}
+
+TEST_CASE("cholesky reads one triangle; the root's square is the matrix") {
+  const std::size_t n = 5;
+  const Array root = random_array({DType::f64, {5, 5}}, 31);
+  Array a(root.type());
+  for (std::size_t i = 0; i < n; ++i)
+    for (std::size_t j = 0; j < n; ++j)
+      for (std::size_t k = 0; k < n; ++k)
+        a.data<double>()[i * n + j] +=
+            root.data<double>()[i * n + k] * root.data<double>()[j * n + k];
+  for (const bool lower : {true, false}) {
+    Array triangle = a.clone();
+    for (std::size_t i = 0; i < n; ++i)
+      for (std::size_t j = 0; j < n; ++j)
+        if (lower ? i < j : i > j) triangle.data<double>()[i * n + j] = NAN;
+    const Array l = ImportCase("stablehlo.cholesky")
+                        .operand(triangle)
+                        .with("lower", attribute(lower))
+                        .gives(a.type())
+                        .run();
+    const auto at = [&](std::size_t i, std::size_t j) {
+      return l.data<double>()[lower ? i * n + j : j * n + i];
+    };
+    for (std::size_t i = 0; i < n; ++i)
+      for (std::size_t j = 0; j < n; ++j) {
+        if (i < j) CHECK(at(i, j) == 0);
+        double sum = 0;
+        for (std::size_t k = 0; k < n; ++k) sum += at(i, k) * at(j, k);
+        CHECK(sum == Approx(a.data<double>()[i * n + j]).margin(1e-12));
+      }
+  }
+  CHECK_THROWS_WITH(ImportCase("stablehlo.cholesky")
+                        .operand(random_array({DType::f64, {2, 3}}, 1))
+                        .gives({DType::f64, {2, 3}})
+                        .import(),
+                    ContainsSubstring("square matrices"));
+}
+
 }  // namespace kiln

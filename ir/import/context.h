@@ -121,6 +121,7 @@ std::span<const Row> contraction_imports();
 std::span<const Row> window_imports();
 std::span<const Row> control_imports();
 std::span<const Row> function_imports();
+std::span<const Row> linear_algebra_imports();
 std::span<const Row> normalization_imports();
 std::span<const Row> random_imports();
 

@@ -87,9 +87,9 @@ std::optional<Op> elementwise_named(std::string_view name) {
 const Row* row_named(std::string_view name) {
   static const auto kRows = [] {
     std::unordered_map<std::string_view, const Row*> rows;
-    for (const auto family :
-         {elementwise_imports(), structure_imports(), contraction_imports(), window_imports(),
-          control_imports(), function_imports(), normalization_imports(), random_imports()})
+    for (const auto family : {elementwise_imports(), structure_imports(), contraction_imports(),
+                              window_imports(), control_imports(), function_imports(),
+                              linear_algebra_imports(), normalization_imports(), random_imports()})
       for (const Row& row : family)
         internal_check(rows.emplace(row.name, &row).second, "an op is imported by one row");
     return rows;

@@ -518,7 +518,7 @@ constexpr std::array kRows = {
     OpDef{.op = Op::dynamic_update_slice,
           .name = "dynamic_update_slice",
           .arity = kVariadic,
-          .traits = {.indexed = true},
+          .traits = {.indexed = true, .updates = true},
           .infer = infer_dynamic_update_slice,
           .gradient = gradient_dynamic_update_slice,
           .reference = reference_dynamic_update_slice,

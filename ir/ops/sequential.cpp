@@ -252,7 +252,7 @@ constexpr std::array kRows = {
     OpDef{.op = Op::scatter,
           .name = "scatter",
           .arity = kVariadic,
-          .traits = {.sequential = true},
+          .traits = {.sequential = true, .updates = true},
           .infer = infer_scatter,
           .gradient = gradient_scatter,
           .reference = reference_scatter,
