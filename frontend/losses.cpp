@@ -10,9 +10,8 @@ void check_pair(const Tensor& prediction, const Tensor& target, std::string_view
   used_float(prediction, loss, w);
   used(target, loss, w);
   if (prediction.type() != target.type())
-    throw Error(w, fmt::format("{}: expected a prediction and a target of equal float types, found "
-                               "{} and {}",
-                               loss, described(prediction), described(target)));
+    throw Error(w, fmt::format("{}: expected floats of equal shapes, found {} and {}", loss,
+                               described(prediction), described(target)));
 }
 
 Tensor reduced(const Tensor& x, Reduction reduction, Where w) {

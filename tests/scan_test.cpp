@@ -2,7 +2,6 @@
 #include "frontend/scan.h"
 
 #include "frontend/functions.h"
-#include "frontend/gradient.h"
 #include "frontend/random.h"
 #include "ir/interpret.h"
 #include "tests/catch.h"
@@ -55,12 +54,7 @@ TEST_CASE("scan_is_the_loop_written_out") {
             outputs[static_cast<std::size_t>(at)] = h * 2.0;
           }
           const Tensor written = stack(outputs);
-          const Tensor weights = reshape(arange(30, DType::f32), {5, 2, 3});
-          Tensors results{last, all, h, written};
-          for (const Tensor& y :
-               {sum(all * weights) + sum(square(last)), sum(written * weights) + sum(square(h))})
-            for (const Tensor& gradient : grad(y, in)) results.push_back(gradient);
-          return results;
+          return Tensors{last, all, h, written};
         },
         types_of(inputs));
     for (const Way way : kWays) {
@@ -68,8 +62,6 @@ TEST_CASE("scan_is_the_loop_written_out") {
       INFO(name_of(way) << (reverse ? ", reverse" : ""));
       CHECK(difference(results[0], results[2], {.relative = 1e-6}) == kNone);
       CHECK(difference(results[1], results[3], {.relative = 1e-6}) == kNone);
-      for (std::size_t i = 4; i < 7; ++i)
-        CHECK(difference(results[i], results[i + 3], {.relative = 1e-5}) == kNone);
     }
   }
 }
