@@ -1,9 +1,5 @@
 #include "frontend/module.h"
 
-#include <cmath>
-
-#include "frontend/functions.h"
-
 namespace kiln {
 
 Module::Module(Module* parent, std::string name) : parent_(parent), path_(std::move(name)) {
@@ -59,22 +55,6 @@ void Module::train(bool on) {
 bool Module::training() const {
   Trace* trace = Trace::active();
   return trace != nullptr ? trace->flag(training_) : *training_;
-}
-
-std::string Module::called(std::string_view kind) const {
-  return path_.empty() ? std::string(kind) : fmt::format("{} '{}'", kind, path_);
-}
-
-Linear::Linear(Module* parent, std::string name, std::int64_t in, std::int64_t out, bool with_bias)
-    : Module(parent, std::move(name)) {
-  // kaiming_uniform with a = √5, PyTorch's default for Linear, comes to the same bound for both.
-  const double bound = in > 0 ? 1 / std::sqrt(static_cast<double>(in)) : 0;
-  weight = parameter("weight", {out, in}, Initializer::uniform(-bound, bound));
-  if (with_bias) bias = parameter("bias", {out}, Initializer::uniform(-bound, bound));
-}
-
-Tensor Linear::operator()(const Tensor& x, Where where) const {
-  return linear(x, weight, bias ? Tensor(bias) : Tensor(), where);
 }
 
 }  // namespace kiln

@@ -85,8 +85,16 @@ class Module {
   bool training() const;
 
  protected:
-  /// "Linear 'layer1'", to begin a message with.
-  std::string called(std::string_view kind) const;
+  /// f(), whose errors end with which layer it was: "…; in Linear 'layer1'".
+  template <class F>
+  auto in_layer(std::string_view kind, F&& f) const {
+    try {
+      return f();
+    } catch (const Error& error) {
+      throw Error(
+          fmt::format("{}; in {}{}", error.what(), kind, path_.empty() ? "" : " '" + path_ + "'"));
+    }
+  }
 
  private:
   VariablePtr variable(const std::string& name, Type type, Initializer initializer, bool trainable);
@@ -118,16 +126,6 @@ class ModuleList : public Module {
 
  private:
   std::list<T> modules_;  // they stay where they were made
-};
-
-/// torch.nn.Linear: y = x Wᵀ + b, weight [out, in] and bias [out] drawn from U(-k, k), k = 1/√in.
-class Linear : public Module {
- public:
-  Linear(Module* parent, std::string name, std::int64_t in, std::int64_t out, bool bias = true);
-  Tensor operator()(const Tensor& x, Where where = Where::current()) const;
-
-  Parameter weight;
-  Parameter bias;
 };
 
 }  // namespace kiln

@@ -79,7 +79,8 @@ Words fresh_bits(std::string_view what, const Ints& dims, Generator& generator, 
   Graph& graph = trace.graph();
   const Tensor step = trace.initial(generator.step());
   trace.assign(generator.step(), add(step, 1.0, where), where);
-  const Words key = threefry(halves(trace.read(generator.seed()).value()), halves(step.value()));
+  Words key = threefry(halves(trace.read(generator.seed()).value()), halves(step.value()));
+  for (const Tensor& counter : trace.loops()) key = threefry(key, halves(counter.value()));
   const Value place = places(graph, dims);
   return threefry(key, {place, build::like(place, static_cast<double>(trace.next_stream()))});
 }

@@ -76,9 +76,4 @@ Tensor operator>=(const At& a, const At& b);
 /// The value, through which no gradient flows.
 Tensor stop_gradient(const Tensor& x, Where where = Where::current());
 
-// Losses; the mean over the batch unless said otherwise.
-/// logits [N, C]; target: integer classes [N], or probabilities of logits' shape.
-Tensor cross_entropy(const Tensor& logits, const Tensor& target, Where where = Where::current());
-Tensor mse_loss(const Tensor& prediction, const Tensor& target, Where where = Where::current());
-
 }  // namespace kiln

@@ -56,10 +56,20 @@ bool Trace::flag(const std::shared_ptr<const bool>& flag) {
 }
 
 void Trace::assign(const VariablePtr& variable, const Tensor& value, Where where) {
+  const Value known = value.value();
   if (value.type() != variable->type)
     throw Error(where, fmt::format("assign: variable '{}' is {}, found {}", variable->name,
                                    variable->type.pretty(), value.type().pretty()));
-  state(variable).now = value.value();
+  // The arguments number their parameters from 0; those of a loop's body have other numbers.
+  const auto arguments = static_cast<std::int64_t>(function_.arguments.size());
+  if (!loops_.empty())
+    for (const Node* node : topological(std::span(&known, 1)))
+      if (node->op() == Op::parameter && node->attrs<ParameterAttrs>().index >= arguments)
+        throw Error(where, fmt::format("assign: variable '{}' cannot be given what the body of a "
+                                       "loop computes; carry it through the loop and assign the "
+                                       "last value",
+                                       variable->name));
+  state(variable).now = known;
 }
 
 Traced Trace::run(const std::function<std::vector<Tensor>(const std::vector<Tensor>&)>& f,

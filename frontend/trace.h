@@ -72,6 +72,21 @@ class Trace {
   /// 0, 1, 2, …: what tells one call for random bits from the next.
   std::int64_t next_stream() { return streams_++; }
 
+  /// While it lives, what is traced is the body of a loop, which this counts (an i64 scalar). There
+  /// no variable can be given a value that depends on the loop.
+  class Loop {
+   public:
+    Loop(Trace& trace, const Tensor& counter) : trace_(trace) { trace.loops_.push_back(counter); }
+    ~Loop() { trace_.loops_.pop_back(); }
+    Loop(const Loop&) = delete;
+    Loop& operator=(const Loop&) = delete;
+
+   private:
+    Trace& trace_;
+  };
+  /// The counters of the loops around what is being traced, the outermost first.
+  const std::vector<Tensor>& loops() const { return loops_; }
+
   /// Runs `f` on arguments of these types (named "input", or by `names`) and collects what it
   /// built.
   static Traced run(const std::function<std::vector<Tensor>(const std::vector<Tensor>&)>& f,
@@ -89,6 +104,7 @@ class Trace {
   std::vector<State> states_;
   std::vector<std::pair<std::shared_ptr<const bool>, bool>> flags_;
   std::int64_t streams_ = 0;
+  std::vector<Tensor> loops_;
 };
 
 }  // namespace kiln

@@ -35,7 +35,13 @@ struct Mlp : Module {
   std::vector<std::unique_ptr<Linear>> layers;
 };
 
-using Loss = Tensor (*)(const Tensor&, const Tensor&, Where);
+using Loss = Tensor (*)(const Tensor& prediction, const Tensor& target);
+Tensor square_error(const Tensor& prediction, const Tensor& target) {
+  return mse_loss(prediction, target);
+}
+Tensor class_error(const Tensor& logits, const Tensor& classes) {
+  return cross_entropy(logits, classes);
+}
 
 /// One training step: forward, backward, update, the loss.
 template <class Optim>
@@ -49,9 +55,8 @@ PreparedWork training(const std::vector<std::int64_t>& widths, Optim optimizer, 
   return {state,
           [state = state.get(), loss_of](const std::vector<Tensor>& batch) {
             const auto& parameters = state->net.parameters();
-            const auto [loss, grads] = value_and_grad(
-                [&] { return loss_of(state->net(batch[0]), batch[1], Where::current()); },
-                parameters);
+            const auto [loss, grads] =
+                value_and_grad([&] { return loss_of(state->net(batch[0]), batch[1]); }, parameters);
             state->optimizer.update(parameters, grads);
             return std::vector{loss};
           },
@@ -87,17 +92,17 @@ std::vector<Workload> make_workloads() {
   std::vector<Workload> all{
       {"digit_mlp", "784-256-128-10, batch 64, cross-entropy, Adam: one training step",
        [] {
-         return training(kDigitWidths, Adam(), cross_entropy, uniform({64, 784}, 1, 0, 1),
+         return training(kDigitWidths, Adam(), class_error, uniform({64, 784}, 1, 0, 1),
                          classes(64, 10));
        }},
       {"sin_mlp", "1-256-256-128-1, batch 64, mean square error, Adam: one training step",
        [] {
-         return training({1, 256, 256, 128, 1}, Adam(), mse_loss, uniform({64, 1}, 1),
+         return training({1, 256, 256, 128, 1}, Adam(), square_error, uniform({64, 1}, 1),
                          uniform({64, 1}, 2));
        }},
       {"deep_mlp", "256 layers of 128x128, batch 64, SGD: one training step",
        [] {
-         return training(std::vector<std::int64_t>(257, 128), SGD(), mse_loss,
+         return training(std::vector<std::int64_t>(257, 128), SGD(), square_error,
                          uniform({64, 128}, 1), uniform({64, 128}, 2));
        }},
       {"softmax_cross_entropy", "softmax + cross-entropy of logits 64x10, with their gradient",

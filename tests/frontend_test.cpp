@@ -5,10 +5,10 @@
 #include <numeric>
 #include <regex>
 
-#include "frontend/gradient.h"
-#include "frontend/module.h"
-#include "frontend/optim.h"
 #include "frontend/functions.h"
+#include "frontend/gradient.h"
+#include "frontend/layers.h"
+#include "frontend/optim.h"
 #include "frontend/trace.h"
 #include "ir/interpret.h"
 #include "runtime/jit.h"
@@ -249,7 +249,8 @@ TEST_CASE("each_word_complains_of_what_it_cannot_take_by_name_with_the_shapes_at
       {[](In in) { expand(in[0], {3, 3}); }, {"expand: f32[2, 3]", "does not stretch to [3, 3]"}},
       {[](In in) { expand(in[0], {3}); }, {"expand: f32[2, 3]", "does not stretch to [3]"}},
       {[](In in) { sum(in[0], {2}); }, {"sum: axis 2 does not exist in f32[2, 3]"}},
-      {[](In in) { amax(in[0], {0, -2}); }, {"amax: an axis of f32[2, 3]", "is named twice in [0, -2]"}},
+      {[](In in) { amax(in[0], {0, -2}); },
+       {"amax: an axis of f32[2, 3]", "is named twice in [0, -2]"}},
       {[](In in) { mean(in[2]); }, {"mean: expected a float tensor, found i32[2, 3]"}},
       {[](In in) { softmax(in[0], 2); }, {"softmax: axis 2 does not exist in f32[2, 3]"}},
       {[](In in) { log_softmax(in[0], -3); }, {"log_softmax: axis -3 does not exist in f32[2, 3]"}},

@@ -5,7 +5,7 @@
 #include <set>
 
 #include "frontend/gradient.h"
-#include "frontend/module.h"
+#include "frontend/layers.h"
 #include "frontend/optim.h"
 #include "frontend/trace.h"
 #include "ir/build.h"

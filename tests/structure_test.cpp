@@ -145,10 +145,10 @@ TEST_CASE("views_refuse_shapes_that_do_not_fit_by_name") {
 
 namespace {
 
-struct Reduction {
+struct ReduceCase {
   Ints dims, axes;
 };
-const std::vector<Reduction> kReductions = {
+const std::vector<ReduceCase> kReductions = {
     {{17}, {0}},
     {{16}, {0}},
     {{1}, {0}},
@@ -192,7 +192,7 @@ TEST_CASE("reduce_means_the_same_in_every_mode_for_every_combiner_dtype_and_axes
        {Op::add, Op::multiply, Op::maximum, Op::minimum, Op::and_, Op::or_, Op::xor_}) {
     std::vector<Array> inputs;
     for (DType dtype : kDTypes)
-      for (const Reduction& r : kReductions)
+      for (const ReduceCase& r : kReductions)
         if (combines(combiner, dtype))
           inputs.push_back(random_array({dtype, r.dims}, inputs.size(),
                                         combiner == Op::multiply ? 0.9 : -9,
@@ -265,7 +265,7 @@ TEST_CASE("reduce_with_a_region_of_several_ops_means_the_same_in_every_mode") {
   // acc + x·x - acc·x/64 … no order but the given one is right, and nothing folds lanes.
   for (DType dtype : {DType::f32, DType::f64, DType::i32}) {
     std::vector<Array> inputs;
-    for (const Reduction& r : kReductions)
+    for (const ReduceCase& r : kReductions)
       inputs.push_back(random_array({dtype, r.dims}, inputs.size()));
     check_modes(
         function_of(
@@ -293,7 +293,7 @@ TEST_CASE("reduce_with_a_region_of_several_ops_means_the_same_in_every_mode") {
 TEST_CASE("reduce_of_pairs_finds_maxima_and_their_indices_in_every_mode") {
   for (DType dtype : {DType::f32, DType::f64, DType::i32}) {
     std::vector<Array> inputs;
-    for (const Reduction& r : kReductions)
+    for (const ReduceCase& r : kReductions)
       inputs.push_back(random_array({dtype, r.dims}, inputs.size(), 0, 9));
     check_modes(
         function_of(
@@ -328,7 +328,7 @@ TEST_CASE("reduce_of_pairs_finds_maxima_and_their_indices_in_every_mode") {
 }
 
 TEST_CASE("gradients_of_reductions_are_what_central_differences_say") {
-  for (const Reduction& r : kReductions) {
+  for (const ReduceCase& r : kReductions) {
     if (element_count(r.dims) > 1000) continue;
     check_gradient({random_array({DType::f64, r.dims}, 3)}, [&](const std::vector<Value>& x) {
       const Value sum = build::reduce(x[0], Op::add, r.axes);
