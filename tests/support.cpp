@@ -216,7 +216,11 @@ Function gradient_of(const Function& function) {
 }
 
 Call check_differences(const std::vector<Array>& inputs, const Body& body, double tolerance) {
-  const Function function = function_of(types_of(inputs), body);
+  return check_differences(function_of(types_of(inputs), body), inputs, tolerance);
+}
+
+Call check_differences(const Function& function, const std::vector<Array>& inputs,
+                       double tolerance) {
   std::vector<Array> weights;
   for (const Value result : function.results)
     if (is_float(result.type().dtype))

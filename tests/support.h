@@ -62,6 +62,8 @@ struct Call {
 /// The symbolic gradient at `inputs` (f64) is, interpreted, what central differences say, element
 /// by element. Returns that gradient.
 Call check_differences(const std::vector<Array>& inputs, const Body& body, double tolerance = 1e-7);
+Call check_differences(const Function& function, const std::vector<Array>& inputs,
+                       double tolerance = 1e-7);
 /// And its compiled forms agree with it.
 void check_gradient(const std::vector<Array>& inputs, const Body& body, double tolerance = 1e-7);
 
