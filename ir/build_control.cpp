@@ -28,20 +28,20 @@ std::vector<Type> types_of(std::span<const Value> values) {
   return types;
 }
 
-/// What values need up to a frontier that is not entered: operands before users.
+/// The nodes that values need, up to values of a frontier: operands before users.
 template <class IsFrontier>
 std::vector<const Node*> above(std::span<const Value> values, IsFrontier&& is_frontier) {
   std::vector<const Node*> order, stack;
   std::set<const Node*> seen;
   const auto visit = [&](Value value) {
-    if (seen.insert(value.node).second) stack.push_back(value.node);
+    if (!is_frontier(value) && seen.insert(value.node).second) stack.push_back(value.node);
   };
   for (Value value : values) visit(value);
   while (!stack.empty()) {
     const Node* node = stack.back();
     stack.pop_back();
     order.push_back(node);
-    if (!is_frontier(node)) std::for_each(node->operands().begin(), node->operands().end(), visit);
+    std::for_each(node->operands().begin(), node->operands().end(), visit);
   }
   std::sort(order.begin(), order.end(),
             [](const Node* a, const Node* b) { return a->id() < b->id(); });
@@ -52,9 +52,8 @@ std::vector<const Node*> above(std::span<const Value> values, IsFrontier&& is_fr
 class Dependence {
  public:
   bool operator()(const Node* node) {
-    for (const Node* at :
-         above(std::vector{Value{node, 0}}, [&](const Node* n) { return known_.contains(n); })) {
-      if (known_.contains(at)) continue;
+    const auto is_known = [&](Value value) { return known_.contains(value.node); };
+    for (const Node* at : above(std::vector{Value{node, 0}}, is_known)) {
       const auto& operands = at->operands();
       known_[at] = at->op() == Op::parameter ||
                    std::any_of(operands.begin(), operands.end(),
@@ -92,14 +91,8 @@ Region close(const OpenRegion& open, std::span<const Value> captures) {
   std::for_each(open.parameters.begin(), open.parameters.end(), enter);
   std::for_each(captures.begin(), captures.end(), enter);
 
-  const auto is_replaced = [&](const Node* node) {
-    // One result that is captured stands for the node: those that nobody uses are not.
-    for (std::size_t i = 0; i < node->types().size(); ++i)
-      if (inside.contains({node, static_cast<int>(i)})) return true;
-    return false;
-  };
+  const auto is_replaced = [&](Value value) { return inside.contains(key(value)); };
   for (const Node* node : above(open.results, is_replaced)) {
-    if (is_replaced(node)) continue;
     internal_check(node->op() != Op::parameter, "a region's parameters have placeholders");
     std::vector<Value> operands;
     for (Value operand : node->operands()) operands.push_back(inside.at(key(operand)));
@@ -118,16 +111,16 @@ std::vector<Value> captures_of(std::span<const OpenRegion> regions, int begin) {
   for (const OpenRegion& region : regions) {
     std::set<const Node*> own;
     for (Value parameter : region.parameters) own.insert(parameter.node);
-    const auto is_outside = [&](const Node* node) {
+    const auto is_outside = [&](Value value) {
+      const Node* node = value.node;
       if (own.contains(node)) return false;
       return node->op() == Op::parameter || (node->id() < begin && depends(node));
     };
     const auto consider = [&](Value value) {
-      if (is_outside(value.node) && known.insert(key(value)).second) captures.push_back(value);
+      if (is_outside(value) && known.insert(key(value)).second) captures.push_back(value);
     };
     for (const Node* node : above(region.results, is_outside))
-      if (!is_outside(node))
-        std::for_each(node->operands().begin(), node->operands().end(), consider);
+      std::for_each(node->operands().begin(), node->operands().end(), consider);
     std::for_each(region.results.begin(), region.results.end(), consider);
   }
   return captures;

@@ -1,7 +1,7 @@
 // StableHLO's text form, read: what JAX lowers, what kiln prints, what people write.
 //
-// Pretty and generic forms parse. Ops that are not primitives of kiln (ir/op.h) are decomposed while
-// reading (ir/import/): calls are inlined, clamp is minimum of maximum, and so on.
+// Pretty and generic forms parse. Ops that are not primitives of kiln (ir/op.h) are decomposed
+// while reading (ir/import/): calls are inlined, clamp is minimum of maximum, and so on.
 //
 //   func.func @main(%arg0: tensor<2x3xf32>) -> tensor<2x3xf32> {
 //     %0 = stablehlo.tanh %arg0 : tensor<2x3xf32>
@@ -54,8 +54,9 @@ struct UnsupportedError : Error {
   std::vector<Construct> constructs;
 };
 
-/// Parses one module. Errors carry file, line, column and a caret under the place, what was expected
-/// and what was found; hostile text gets an error too, never a crash. `file` is for messages.
+/// Parses one module. Errors carry file, line, column and a caret under the place, what was
+/// expected and what was found; hostile text gets an error too, never a crash. `file` is for
+/// messages.
 ParsedModule parse_module(std::string_view text, const std::string& file = "<text>");
 /// The parts of a file between lines `// -----`, each a module of its own; line numbers are the
 /// file's.

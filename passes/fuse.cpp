@@ -116,7 +116,6 @@ class Fuser {
   /// An update of what lies where its result is to lie is a kernel of its own, as it can be done in
   /// place (passes/plan_block); joined to others it would be all of the value.
   void find_updates() {
-    if (alone_) return;
     for (std::size_t r = 0; r < results_.size(); ++r) {
       std::vector<const Node*> chain;
       Value value = storage(results_[r]);

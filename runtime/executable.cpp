@@ -102,7 +102,7 @@ std::string Executable::dump(std::string_view stage, std::size_t outputs,
   std::string result;
   if (stage == "loops") {
     for (const loop::Kernel& kernel : plan_.program.kernels) result += kernel.str() + "\n";
-    return result;
+    return result + plan_.program.str();
   }
   if (stage == "llvm") return llvm_text(plan_.program, target_);
   if (stage == "asm") return asm_text(plan_.program, target_);

@@ -1,19 +1,22 @@
 // Loops and branches compiled: reference = unfused = fused, at any number of threads, whatever the
 // regions do with what they carry.
-#include <map>
+#include <algorithm>
 
 #include "ir/build.h"
 #include "ir/build_control.h"
 #include "ir/interpret.h"
 #include "ir/op.h"
 #include "passes/plan_memory.h"
+#include "runtime/random.h"
 #include "runtime/settings.h"
 #include "tests/catch.h"
+#include "tests/plan_check.h"
 #include "tests/support.h"
 
 namespace kiln {
 namespace {
 
+using Catch::Matchers::ContainsSubstring;
 using Values = std::vector<Value>;
 using Span = std::span<const Value>;
 using build::counted;
@@ -434,6 +437,132 @@ TEST_CASE("state_may_go_through_a_loop_and_be_updated_in_place") {
     INFO(one.name);
     check_modes(function, inputs_of(one), {.relative = 1e-5});
   }
+}
+
+TEST_CASE("the_arena_never_overlaps_values_of_loops_and_branches") {
+  for (const Case& one : cases())
+    for (const Mode mode : {Mode::unfused, Mode::fused}) {
+      Function function = function_of(one.types, one.body);
+      PipelineOptions options;
+      options.mode = mode;
+      run_passes(function, options);
+      const StepPlan plan = plan_step(function, {});
+      CHECK(plan.program.arena_bytes >= plan.live_bytes);
+      Random random(7, 1);
+      for (int run = 0; run < 8; ++run) {
+        const std::string found = overlap(plan, [&](int n) {
+          return static_cast<int>(random.below(static_cast<std::uint32_t>(n)));
+        });
+        if (!found.empty()) FAIL(one.name << ": " << found << "\n" << plan.memory_text(function));
+      }
+    }
+}
+
+namespace {
+
+/// The scan that JAX prints: xs[i] in, ys[i] out, the index made non-negative first.
+Function scan(std::int64_t steps, std::int64_t width) {
+  const Type stacked{DType::f32, {steps, width}}, row{DType::f32, {width}};
+  return function_of({stacked, row}, [&](const Values& x) {
+    Graph& graph = x[0].graph();
+    const auto i32 = [&](std::int32_t v) { return graph.constant(Array::scalar(v)); };
+    const Values last = build::while_(
+        {i32(0), x[1], build::like(x[0], 0), x[0]},
+        [&](Span v) {
+          return build::compare(v[0], i32(static_cast<std::int32_t>(steps)), Direction::LT);
+        },
+        [&](Span v) {
+          const Value wrapped =
+              build::select(build::compare(v[0], i32(0), Direction::LT),
+                            build::add(v[0], i32(static_cast<std::int32_t>(steps))), v[0]);
+          const Value starts[] = {wrapped, i32(0)};
+          const Value in = build::reshape(build::dynamic_slice(v[3], starts, {1, width}), {width});
+          const Value next = build::unary(Op::tanh, build::add(v[1], in));
+          return Values{build::add(v[0], i32(1)), next,
+                        build::dynamic_update_slice(v[2], build::reshape(next, {1, width}), starts),
+                        v[3]};
+        });
+    return Values{last[1], last[2]};
+  });
+}
+
+}  // namespace
+
+TEST_CASE("a_scan_updates_what_it_stacks_in_place_and_touches_a_row_a_step") {
+  Function function = scan(1000, 64);
+  run_passes(function);
+  const StepPlan plan = plan_step(function, {});
+  const std::string text = plan.memory_text(function);
+  INFO(text);
+  CHECK_THAT(text, ContainsSubstring("loop 1000 times"));
+  int updates = 0;
+  for (int number : launches_in_loops(plan.program)) {
+    const space::Kernel& kernel = plan.spaces[static_cast<std::size_t>(number)];
+    const Launch& launch = plan.program.launches[static_cast<std::size_t>(number)];
+    CHECK(kernel.name != "copy");
+    CHECK(launch.threads == 1);
+    if (kernel.kind == "update") {
+      ++updates;
+      CHECK(kernel.in_place);
+      CHECK(launch.buffers.front() == launch.buffers.back());
+    } else {
+      // Nothing else writes more than a row.
+      for (const space::Buffer& buffer : kernel.buffers)
+        if (buffer.output) CHECK(buffer.count <= 64);
+    }
+  }
+  CHECK(updates == 1);
+  check_modes(
+      scan(50, 19),
+      std::vector{random_array({DType::f32, {50, 19}}, 1), random_array({DType::f32, {19}}, 2)},
+      {.relative = 1e-5});
+}
+
+TEST_CASE("state_that_a_loop_or_a_branch_updates_a_little_is_not_copied") {
+  // A cache of rows, donated: a loop writes rows into it, then a branch one more, or none.
+  const Type cache{DType::f32, {100, 8}}, row{DType::f32, {1, 8}};
+  Function function = function_of({cache, row, kFlag}, [](const Values& x) {
+    Graph& graph = x[0].graph();
+    const auto put = [&](Value into, Value at) {
+      const Value starts[] = {at, number(graph, 0)};
+      return build::dynamic_update_slice(into, x[1], starts);
+    };
+    const Value filled =
+        counted(graph, 10, {x[0]}, [&](Value i, Span v) { return Values{put(v[0], i)}; })[0];
+    return build::if_(
+        x[2], [&] { return Values{put(filled, number(graph, 50))}; },
+        [&] { return Values{filled}; });
+  });
+  function.arguments[0].alias = 0;
+  Function planned = function;
+  run_passes(planned);
+  const StepPlan plan = plan_step(planned, {});
+  INFO(plan.memory_text(planned));
+  CHECK(plan.copies == 0);
+  for (const space::Kernel& kernel : plan.spaces) CHECK(kernel.bytes() < 2 * 100 * 8 * 4 + 100);
+  int whole = 0;  // launches that write all of the cache
+  for (const space::Kernel& kernel : plan.spaces)
+    whole += kernel.buffers.back().count == 800 && !kernel.in_place;
+  CHECK(whole == 0);
+  for (const bool flag : {false, true})
+    check_modes(function,
+                std::vector{random_array(cache, 1), random_array(row, 2), Array::scalar(flag)});
+}
+
+TEST_CASE("a_loop_carries_only_what_its_used_results_need") {
+  const Function function = function_of({kVector, kVector, kVector}, [](const Values& x) {
+    const Values last = counted(x[0].graph(), 4, x, [](Value i, Span v) {
+      const Value scale = build::broadcast(build::convert(i, DType::f32), {37}, {});
+      return Values{build::add(v[0], v[1]), build::multiply(v[1], scale), build::add(v[2], v[0])};
+    });
+    return Values{last[1]};
+  });
+  Function less = function;
+  run_passes(less);
+  for (const Node* node : topological(less.results))
+    if (node->op() == Op::while_) CHECK(node->operands().size() == 2);  // the counter and v[1]
+  check_modes(function, std::vector{random_array(kVector, 1), random_array(kVector, 2),
+                                    random_array(kVector, 3)});
 }
 
 }  // namespace kiln

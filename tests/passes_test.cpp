@@ -20,6 +20,7 @@
 #include "passes/plan_memory.h"
 #include "passes/simplify.h"
 #include "tests/catch.h"
+#include "tests/plan_check.h"
 #include "tests/random_graph.h"
 #include "tests/support.h"
 
@@ -607,56 +608,6 @@ TEST_CASE("dense_neighbours_collapse_into_one_dimension") {
   CHECK(kernel.dims.size() == 1);
   CHECK(kernel.dims.at(0).extent == 120);
 }
-
-namespace {
-
-/// Walks the launches: every read of the arena finds what one launch wrote there whole, and no
-/// launch writes where it reads. The first thing found wrong; kNone if nothing is.
-std::string overlap(const StepPlan& plan) {
-  struct Written {
-    std::int64_t bytes;
-    std::size_t launch;
-  };
-  std::map<std::int64_t, Written> memory;  // begin → what lies there
-  for (std::size_t l = 0; l < plan.program.launches.size(); ++l) {
-    const Launch& launch = plan.program.launches[l];
-    const auto& buffers = plan.spaces[l].buffers;
-    if (buffers.size() != launch.buffers.size()) return fmt::format("launch {}: buffers", l);
-    std::vector<std::pair<std::int64_t, std::int64_t>> reads, writes;
-    for (std::size_t b = 0; b < buffers.size(); ++b) {
-      const BufferRef& ref = launch.buffers[b];
-      const std::int64_t bytes = buffers[b].count * size_of(buffers[b].dtype);
-      if (ref.kind != BufferRef::Kind::arena || bytes == 0) continue;
-      if (ref.offset % 64 != 0 || ref.offset + bytes > plan.program.arena_bytes)
-        return fmt::format("launch {}: arena+{} of {} bytes", l, ref.offset, bytes);
-      (buffers[b].output ? writes : reads).emplace_back(ref.offset, bytes);
-    }
-    for (const auto& [at, bytes] : reads) {
-      const auto found = memory.find(at);
-      if (found == memory.end() || found->second.bytes != bytes)
-        return fmt::format("launch {} reads arena+{}, which does not hold one value of {} bytes", l,
-                           at, bytes);
-    }
-    for (std::size_t w = 0; w < writes.size(); ++w) {
-      const auto& [at, bytes] = writes[w];
-      const auto meets = [&, begin = at, end = at + bytes](std::int64_t other, std::int64_t size) {
-        return other < end && begin < other + size;
-      };
-      for (const auto& [other, size] : reads)
-        if (meets(other, size))
-          return fmt::format("launch {} writes arena+{} while it reads arena+{}", l, at, other);
-      for (std::size_t v = 0; v < w; ++v)
-        if (meets(writes[v].first, writes[v].second))
-          return fmt::format("launch {} writes arena+{} twice", l, at);
-      std::erase_if(memory,
-                    [&](const auto& entry) { return meets(entry.first, entry.second.bytes); });
-      memory[at] = {bytes, l};
-    }
-  }
-  return "";
-}
-
-}  // namespace
 
 TEST_CASE("the_arena_never_overlaps_live_values") {
   for (std::uint64_t seed = 7000; seed < 7150; ++seed)
