@@ -123,11 +123,12 @@ class Printer {
     std::vector<std::string> parameters = {};
     int next_value = 0;
     int next_argument = 0;
+    bool in_region = false;  // of an op, where func is not the dialect of ops that name none
   };
 
   /// A scope inside this one, with names of its own for so many parameters.
   Scope inside(std::size_t parameters) const {
-    Scope scope{{}, {}, scope_.next_value, scope_.next_argument};
+    Scope scope{{}, {}, scope_.next_value, scope_.next_argument, scope_.in_region};
     for (std::size_t i = 0; i < parameters; ++i)
       scope.parameters.push_back(fmt::format("%arg{}", scope.next_argument++));
     return scope;
@@ -231,7 +232,8 @@ class Printer {
     text += " = ";
     switch (node.op()) {
       case Op::call:
-        return text + fmt::format("call {}({}) : {}", text::symbol(symbol(node)), operands,
+        return text + fmt::format("{} {}({}) : {}", scope_.in_region ? "func.call" : "call",
+                                  text::symbol(symbol(node)), operands,
                                   text::signature(node.operands(), node.types()));
       case Op::composite:
         return text + fmt::format("{} {} {} {{decomposition = {}}} : {}", op,
@@ -260,6 +262,7 @@ class Printer {
 
   /// A region's statements, in the scope that was opened for them.
   std::string inner_body(const Region& region, const std::string& indent) {
+    scope_.in_region = true;
     return body(region.results, indent + "  ", "stablehlo.return");
   }
 

@@ -15,7 +15,7 @@ struct Distance {
   bool same_bits = false;
   double furthest = 0;  // the largest difference of an element
   double share = 0;     // the largest ratio of a difference to what rounding may account for there
-  std::string violation;  // the first element that is further than that, in words; else empty
+  std::string violation = {};  // the first element that is further than that, in words; else empty
 };
 
 /// `bound` is how far each element of one side may be from the exact value, `sides` how many sides
@@ -27,7 +27,7 @@ struct ResultComparison {
   std::string name;
   Type type;
   double promised = 1;  // the share of elements that have a bound
-  std::vector<Distance> distances;
+  std::vector<Distance> distances = {};
 };
 
 struct ModeComparison {

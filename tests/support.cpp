@@ -140,7 +140,8 @@ bool agree(T got, T want, Tolerance tolerance, double scale) {
     if (std::isnan(want) || std::isnan(got)) return std::isnan(want) && std::isnan(got);
     if (got == want) return tolerance.relative > 0 || std::signbit(got) == std::signbit(want);
     const double apart = std::fabs(static_cast<double>(got) - static_cast<double>(want));
-    if (apart <= tolerance.relative * scale) return true;  // not where one is infinite
+    // False where one is infinite.
+    if (apart <= std::max(tolerance.absolute, tolerance.relative * scale)) return true;
     if (apart <= tolerance.ulps * tolerance.floor * std::numeric_limits<T>::epsilon()) return true;
     // Unsigned: between the largest and the least an i64 overflows, and a double would round.
     const std::int64_t a = ordinal(got), b = ordinal(want);
@@ -259,7 +260,7 @@ Call check_differences(const Function& function, const std::vector<Array>& input
       expected.data<double>()[i] = static_cast<double>((above - objective(at)) / (2 * kStep));
     }
     INFO("gradient of argument " << a << " of\n" << to_text(function));
-    CHECK(difference(found[next++], expected, {.relative = tolerance}) == kNone);
+    CHECK(difference(found[next++], expected, {.relative = tolerance, .absolute = 1e-10}) == kNone);
   }
   return {gradient, arguments};
 }

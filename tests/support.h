@@ -39,6 +39,7 @@ std::vector<Array> execute(const Function& function, std::span<const Array> inpu
 struct Tolerance {
   int ulps = 0;
   double relative = 0;
+  double absolute = 0;
   double floor = 0;
 };
 /// What a search for something wrong says when nothing is.

@@ -302,50 +302,6 @@ TEST_CASE("a_fused_kernel_is_a_called_private_function") {
           "{kiln.kernel = \"map\"} {\n"));
 }
 
-TEST_CASE("every_name_in_a_printed_graph_is_defined_once_before_its_use") {
-  // SSA by the rules of MLIR: a region sees the names around it and may not take them.
-  const std::regex defined(R"(^\s*(%\w+)(:\d+)? = )"), argument(R"((%\w+): )"), used(R"(%\w+)");
-  for (std::uint64_t seed = 8000; seed < 8100; ++seed) {
-    Function function = random_graph(seed).function;
-    for (const bool after : {false, true}) {
-      if (after) run_passes(function);
-      std::istringstream lines(to_text(function));
-      std::vector<std::set<std::string>> scopes{{}};
-      const auto known = [&](const std::string& name) {
-        return std::any_of(scopes.begin(), scopes.end(),
-                           [&](const auto& scope) { return scope.contains(name); });
-      };
-      std::string line, wrong;
-      while (std::getline(lines, line)) {
-        const auto define = [&](const std::string& name) {
-          if (known(name)) wrong += "redefined: " + line + "\n";
-          scopes.back().insert(name);
-        };
-        const bool opens = line.find("func.func") != std::string::npos ||
-                           line.find("reducer(") != std::string::npos;
-        if (line.find("func.func") != std::string::npos) scopes = {{}};
-        if (opens) {
-          scopes.emplace_back();
-          for (std::sregex_iterator it(line.begin(), line.end(), argument), end; it != end; ++it)
-            define((*it)[1]);
-          continue;
-        }
-        if (line.ends_with("}") && line.find_first_not_of(' ') == line.size() - 1) {
-          if (scopes.size() > 1) scopes.pop_back();
-          continue;
-        }
-        std::smatch match;
-        std::string rest = line;
-        if (std::regex_search(line, match, defined)) rest = match.suffix();
-        for (std::sregex_iterator it(rest.begin(), rest.end(), used), end; it != end; ++it)
-          if (!known(it->str())) wrong += "undefined " + it->str() + ": " + line + "\n";
-        if (!match.empty()) define(match[1]);
-      }
-      if (!wrong.empty()) FAIL("seed " << seed << "\n" << wrong);
-    }
-  }
-}
-
 TEST_CASE("graphviz_draws_the_graph") {
   Function function = trace({Type{DType::f32, {8, 5}}, Type{DType::i32, {8}}}, [](const auto& x) {
     const Tensor loss = cross_entropy(x[0], x[1]);
