@@ -90,6 +90,59 @@ Named pieces(Named& in, const json& attrs) {
   return out;
 }
 
+// ---- losses, layers
+
+Reduction reduction_of(const json& attrs) {
+  const std::map<std::string, Reduction> reductions = {
+      {"mean", Reduction::mean}, {"sum", Reduction::sum}, {"none", Reduction::none}};
+  return reductions.at(attrs["reduction"]);
+}
+Program loss(Tensor (*f)(const Tensor&, const Tensor&, Reduction, Where)) {
+  return single([f](Named& in, const json& attrs) {
+    return f(in["x"], in["target"], reduction_of(attrs), Where::current());
+  });
+}
+
+/// The extents of the last so many axes.
+Ints last_extents(const Tensor& x, std::size_t axes) {
+  return {x.shape().end() - static_cast<std::ptrdiff_t>(axes), x.shape().end()};
+}
+
+Named batch_normed(Named& in, const json& attrs) {
+  const BatchNormed all =
+      batch_norm(in["x"], in["running_mean"], in["running_var"], in["weight"], in["bias"], true,
+                 attrs["momentum"].get<double>(), attrs["eps"]);
+  return {{"out", all.output},
+          {"new_running_mean", all.running_mean},
+          {"new_running_var", all.running_var}};
+}
+
+Pair pair_of(const json& pair) { return {pair[0], pair[1]}; }
+
+Tensor convolved(Named& in, const json& attrs) {
+  return conv2d(in["x"], in["weight"], in["bias"],
+                {.stride = pair_of(attrs["stride"]),
+                 .padding = pair_of(attrs["padding"]),
+                 .dilation = pair_of(attrs["dilation"]),
+                 .groups = attrs["groups"]});
+}
+
+Tensor max_pooled(Named& in, const json& attrs) {
+  return max_pool2d(in["x"], pair_of(attrs["kernel"]),
+                    {.stride = pair_of(attrs["stride"]),
+                     .padding = pair_of(attrs["padding"]),
+                     .dilation = pair_of(attrs["dilation"]),
+                     .ceil_mode = attrs["ceil_mode"]});
+}
+
+Tensor average_pooled(Named& in, const json& attrs) {
+  return avg_pool2d(in["x"], pair_of(attrs["kernel"]),
+                    {.stride = pair_of(attrs["stride"]),
+                     .padding = pair_of(attrs["padding"]),
+                     .ceil_mode = attrs["ceil_mode"],
+                     .count_include_pad = attrs["count_include_pad"]});
+}
+
 const std::map<std::string, Program>& operations() {
   static const std::map<std::string, Program> table = {
       {"abs", unary(abs)},
@@ -179,6 +232,33 @@ const std::map<std::string, Program>& operations() {
       {"one_hot", single([](Named& in, const json& attrs) {
          return one_hot(in["index"], attrs["classes"], DType::i64);
        })},
+
+      {"l1_loss", loss(l1_loss)},
+      {"mse_loss", loss(mse_loss)},
+      {"huber_loss", single([](Named& in, const json& attrs) {
+         return huber_loss(in["x"], in["target"], attrs["delta"], reduction_of(attrs));
+       })},
+      {"cross_entropy", single([](Named& in, const json& attrs) {
+         return cross_entropy(in["logits"], in["target"], {.reduction = reduction_of(attrs)});
+       })},
+      {"bce_with_logits", single([](Named& in, const json& attrs) {
+         return binary_cross_entropy_with_logits(in["x"], in["target"],
+                                                 {.reduction = reduction_of(attrs)});
+       })},
+      {"layer_norm", single([](Named& in, const json& attrs) {
+         return layer_norm(in["x"], last_extents(in["x"], attrs["axes"]), in["weight"], in["bias"],
+                           attrs["eps"]);
+       })},
+      {"rms_norm", single([](Named& in, const json& attrs) {
+         return rms_norm(in["x"], last_extents(in["x"], 1), in["weight"],
+                         attrs["eps"].get<double>());
+       })},
+      {"batch_norm", batch_normed},
+      {"conv2d", single(convolved)},
+      {"max_pool2d", single(max_pooled)},
+      {"avg_pool2d", single(average_pooled)},
+      {"embedding",
+       single([](Named& in, const json&) { return take(in["weight"], in["index"], 0); })},
   };
   return table;
 }
@@ -364,8 +444,6 @@ const std::vector<std::pair<std::string, Program>>& models() {
 }
 
 }  // namespace
-
-bool offered(const json& golden_case) { return operations().contains(golden_case["op"]); }
 
 const Program& program_of(const json& golden_case) {
   if (golden_case.contains("op") && !golden_case["op"].is_null())

@@ -18,7 +18,5 @@ using Program = std::function<Named(Named& in, const nlohmann::json& attrs)>;
 
 /// The program of a case; throws std::out_of_range where there is none.
 const Program& program_of(const nlohmann::json& golden_case);
-/// Whether kiln has the case's operation.
-bool offered(const nlohmann::json& golden_case);
 
 }  // namespace kiln::golden
