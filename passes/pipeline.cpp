@@ -79,9 +79,7 @@ namespace {
 
 std::vector<Value> inlined(std::span<const Value> results) {
   return rebuild(results, [](const Node* node, const std::vector<Value>& operands) {
-    // Composites, and calls that are not yet kernels: those have a kind.
-    if (!traits(*node).calls || !node->attrs<CallAttrs>().kind.empty())
-      return remake_inside(node, operands, inlined);
+    if (!traits(*node).calls) return remake_inside(node, operands, inlined);
     Region region = node->regions()[0];
     region.results = inlined(region.results);
     return inline_region(region, operands);

@@ -33,13 +33,17 @@ prints() { # NAME PATTERN ARGS…: status 0 and the pattern on stdout
   check "$name: prints /$pattern/" grep -q "$pattern" "$dir/out"
 }
 
+byte() { # VALUE: one byte of it
+  printf '%b' "\\x$(printf %02x "$1")"
+}
+
 # A tiny data set in MNIST's format: 20 images each.
 idx() { # TYPE DIMS… <bytes: header and so many zero bytes
   printf '\0\0\x08'
-  printf "\\x0$#"
-  local count=1 dim
+  byte $#
+  local count=1 dim shift
   for dim in "$@"; do
-    printf "\\x$(printf %02x $((dim >> 24 & 255)))\\x$(printf %02x $((dim >> 16 & 255)))\\x$(printf %02x $((dim >> 8 & 255)))\\x$(printf %02x $((dim & 255)))"
+    for shift in 24 16 8 0; do byte $((dim >> shift & 255)); done
     count=$((count * dim))
   done
   head -c "$count" /dev/zero
@@ -68,7 +72,7 @@ if command -v dot >/dev/null; then prints "dump svg" "<svg" dump digits --stage 
 prints "dump --after" "stablehlo" dump digits --after simplify
 prints "dump --locations" 'loc("models/digits.cpp"' dump digits --stage graph --locations
 
-rejects "no command" "subcommand" 
+rejects "no command" "subcommand"
 rejects "unknown command" "." frobnicate
 rejects "unknown model" "unknown model 'nope'.*digits" train nope
 rejects "unknown workload" "unknown workload 'nope'" bench nope
@@ -172,7 +176,9 @@ func.func @main() -> tensor<3xf32> {
 }
 TEXT
 tensors() { # {"NAME": …} <bytes: a safetensors file of that header and those bytes
-  printf "\\x$(printf %02x $((${#1} & 255)))\\x$(printf %02x $((${#1} >> 8)))\0\0\0\0\0\0%s" "$1"
+  byte $((${#1} & 255))
+  byte $((${#1} >> 8))
+  printf '\0\0\0\0\0\0%s' "$1"
   cat
 }
 x='"x":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]}'
