@@ -190,12 +190,14 @@ class Emitter {
         return real ? b_.CreateFMul(a, b) : b_.CreateMul(a, b);
       case min:
       case reduce_min:
+        if (is_wide(a)) return extremum(false, a, b);
         return call(real     ? llvm::Intrinsic::minimum
                     : unsign ? llvm::Intrinsic::umin
                              : llvm::Intrinsic::smin,
                     {a, b});
       case max:
       case reduce_max:
+        if (is_wide(a)) return extremum(true, a, b);
         return call(real     ? llvm::Intrinsic::maximum
                     : unsign ? llvm::Intrinsic::umax
                              : llvm::Intrinsic::smax,
@@ -255,13 +257,35 @@ class Emitter {
     return unsign ? b_.CreateZExtOrTrunc(x(), to) : b_.CreateSExtOrTrunc(x(), to);
   }
 
+  /// Whether these are floats that fill AVX-512 registers.
+  bool is_wide(llvm::Value* values) const {
+    const auto* vector = llvm::dyn_cast<llvm::FixedVectorType>(values->getType());
+    return target_.vector_bytes == 64 && is_float(operand_.dtype) && vector != nullptr &&
+           vector->getNumElements() * size_of(operand_.dtype) % 64 == 0;
+  }
+
+  /// AVX-512's range knows the order of zeros; only of NaN does it keep the other operand.
+  llvm::Value* extremum(bool largest, llvm::Value* x, llvm::Value* y) {
+    const bool f32 = operand_.dtype == DType::f32;
+    return in_pieces(f32 ? 16 : 8, x, y, [&](llvm::Value* a, llvm::Value* b) {
+      llvm::Value* all = llvm::Constant::getAllOnesValue(f32 ? b_.getInt16Ty() : b_.getInt8Ty());
+      llvm::Value* found = b_.CreateIntrinsic(
+          f32 ? llvm::Intrinsic::x86_avx512_mask_range_ps_512
+              : llvm::Intrinsic::x86_avx512_mask_range_pd_512,
+          {},
+          {a, b, b_.getInt32(largest ? 5 : 4 /* with the sign of what is chosen */), a, all,
+           b_.getInt32(4 /* the current rounding */)});
+      return b_.CreateSelect(b_.CreateFCmpUNO(a, b), b_.CreateFAdd(a, b), found);
+    });
+  }
+
   /// a * 2^b. AVX-512 has an instruction; elsewhere two multiplications by powers of two, the first
   /// of which is exact because the contract keeps a near 1: so both round once and agree in all
   /// bits.
   llvm::Value* scaled() {
     const bool f32 = operand_.dtype == DType::f32;
-    if (target_.vector_bytes == 64 && operand_.lanes * size_of(operand_.dtype) % 64 == 0)
-      return in_pieces(f32 ? 16 : 8, [&](llvm::Value* a, llvm::Value* exponent) {
+    if (is_wide(x()))
+      return in_pieces(f32 ? 16 : 8, x(), y(), [&](llvm::Value* a, llvm::Value* exponent) {
         llvm::Value* all = llvm::Constant::getAllOnesValue(f32 ? b_.getInt16Ty() : b_.getInt8Ty());
         return b_.CreateIntrinsic(f32 ? llvm::Intrinsic::x86_avx512_mask_scalef_ps_512
                                       : llvm::Intrinsic::x86_avx512_mask_scalef_pd_512,
@@ -286,15 +310,17 @@ class Emitter {
 
   /// Cuts both operands into vectors of `size` lanes and joins the results.
   template <class F>
-  llvm::Value* in_pieces(int size, F&& piece) {
+  llvm::Value* in_pieces(int size, llvm::Value* x, llvm::Value* y, F&& piece) {
+    const int count =
+        static_cast<int>(llvm::cast<llvm::FixedVectorType>(x->getType())->getNumElements());
     std::vector<llvm::Value*> results;
-    for (int first = 0; first < operand_.lanes; first += size) {
+    for (int first = 0; first < count; first += size) {
       std::vector<int> lanes;
       for (int i = 0; i < size; ++i) lanes.push_back(first + i);
-      const bool whole = size == operand_.lanes;
+      const bool whole = size == count;
       results.push_back(
-          whole ? piece(x(), y())
-                : piece(b_.CreateShuffleVector(x(), lanes), b_.CreateShuffleVector(y(), lanes)));
+          whole ? piece(x, y)
+                : piece(b_.CreateShuffleVector(x, lanes), b_.CreateShuffleVector(y, lanes)));
     }
     while (results.size() > 1) {
       std::vector<llvm::Value*> joined;

@@ -61,10 +61,11 @@ void start_llvm() {
   std::call_once(once, [] {
     llvm::InitializeNativeTarget();
     llvm::InitializeNativeTargetAsmPrinter();
-    // Two passes that can be switched off only through their command-line options. The machine
-    // scheduler spills long unrolled bodies (59 % of peak with it, 99 % without at an unroll of
-    // 16). Loop strength reduction is a quarter of all compile time, and addresses come out of
-    // emit_kernel.cpp as it would make them.
+    // What can be set only through command-line options. The order of statements is
+    // passes/interleave's: the machine scheduler spills long unrolled bodies (59 % of peak with it,
+    // 99 % without at an unroll of 16). Loop strength reduction is a quarter of all compile time,
+    // and addresses come out of emit_kernel.cpp as it would make them.
+    set_option("pre-RA-sched", "source");
     set_option("enable-misched", "false");
     set_option("disable-lsr", "true");
   });

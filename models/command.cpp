@@ -1,4 +1,5 @@
 // The `kiln` command: arguments in, exit status out.
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <filesystem>
@@ -11,6 +12,7 @@
 #include "models/file_commands.h"
 #include "models/model.h"
 #include "models/train.h"
+#include "models/workloads.h"
 #include "runtime/render.h"
 
 namespace kiln {
@@ -53,6 +55,15 @@ std::pair<Function, std::size_t> function_to_dump(const std::string& program) {
   if (names_file(program)) {
     const ParsedFunction parsed = function_in(program);
     return {parsed.function, static_cast<std::size_t>(parsed.outputs)};
+  }
+  const auto& works = workloads();
+  const auto is_named = [&](const Workload& work) { return work.name == program; };
+  if (const auto named = std::find_if(works.begin(), works.end(), is_named); named != works.end()) {
+    const PreparedWork work = named->prepare();
+    std::vector<Type> types;
+    for (const Array& input : work.inputs) types.push_back(input.type());
+    const Traced traced = Jit<std::vector<Tensor>>(work.function).trace(types);
+    return {traced.function, traced.outputs};
   }
   const std::unique_ptr<Model> model = find_model(program).make();
   const Model::Defaults defaults = model->defaults();
@@ -177,7 +188,8 @@ int run(int argc, char** argv, const std::string& version) {
       app.add_subcommand("dump",
                          "print a model's training step, or a file's function, at a stage "
                          "of compiling");
-  dump_command->add_option("program", dumping.program, "a model's name, or FILE.mlir")->required();
+  dump_command->add_option("program", dumping.program, "a model's or workload's name, or FILE.mlir")
+      ->required();
   dump_command
       ->add_option("--stage", dumping.stage,
                    "graph, backward, optimized, fused, loops, llvm, asm, memory")

@@ -1,4 +1,5 @@
 #include "passes/plan_memory.h"
+#include "passes/interleave.h"
 
 #include <algorithm>
 
@@ -74,7 +75,10 @@ void StepBuilder::launch(Steps& steps, space::Kernel kernel, std::vector<BufferR
   const std::int64_t threads =
       std::clamp<std::int64_t>(static_cast<std::int64_t>(seconds / kSecondsPerThread), 1,
                                std::max<std::int64_t>(loops.chunks, 1));
-  if (fresh) program.kernels.push_back(std::move(loops));
+  if (fresh) {
+    interleave(loops);
+    program.kernels.push_back(std::move(loops));
+  }
   steps.push_back({static_cast<int>(program.launches.size())});
   program.launches.push_back({slot->second, std::move(buffers), threads, kernel.name});
   plan_.spaces.push_back(std::move(kernel));

@@ -66,6 +66,7 @@ for stage in graph backward optimized fused loops llvm asm memory; do
 done
 prints "dump graph" "stablehlo.dot_general" dump digits --stage graph
 prints "dump fused" "func.func private @contract" dump digits --stage fused
+prints "dump a workload" "kernel = \"row\"" dump softmax_cross_entropy
 prints "dump dot" "^digraph" dump digits --stage graph --format dot
 if command -v dot >/dev/null; then prints "dump svg" "<svg" dump digits --stage fused --format svg; fi
 prints "dump --after" "stablehlo" dump digits --after simplify
