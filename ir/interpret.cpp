@@ -65,15 +65,8 @@ std::vector<Array> interpret(const Function& function, std::span<const Array> ar
   return interpret(region, arguments);
 }
 
-RegionMap::RegionMap(const Region& region, Ints dims) : dims_(std::move(dims)) {
-  for (Value result : region.results) results_.push_back(result.type().dtype);
-  const std::optional<Region> wide = widened(region);
-  scalar_ = !wide;
-  interpreter_.emplace(wide ? *wide : region);
-}
-
-std::optional<Region> RegionMap::widened(const Region& region) {
-  const auto wide = [&](const Type& type) { return Type{type.dtype, dims_}; };
+std::optional<Region> on_arrays(Graph& graph, const Region& region, const Ints& dims) {
+  const auto wide = [&](const Type& type) { return Type{type.dtype, dims}; };
   Region result;
   for (const Type& parameter : region.parameters) result.parameters.push_back(wide(parameter));
   std::unordered_map<const Node*, Value> done;
@@ -82,11 +75,18 @@ std::optional<Region> RegionMap::widened(const Region& region) {
     if ((!leaf && !traits(*node).elementwise) || node->type().rank() != 0) return std::nullopt;
     std::vector<Value> operands;
     for (Value operand : node->operands()) operands.push_back(done.at(operand.node));
-    done[node] = {graph_.make(node->op(), std::move(operands), node->attrs(), wide(node->type())),
+    done[node] = {graph.make(node->op(), std::move(operands), node->attrs(), wide(node->type())),
                   0};
   }
   for (Value value : region.results) result.results.push_back(done.at(value.node));
   return result;
+}
+
+RegionMap::RegionMap(const Region& region, Ints dims) : dims_(std::move(dims)) {
+  for (Value result : region.results) results_.push_back(result.type().dtype);
+  const std::optional<Region> wide = on_arrays(graph_, region, dims_);
+  scalar_ = !wide;
+  interpreter_.emplace(wide ? *wide : region);
 }
 
 std::vector<Array> RegionMap::operator()(std::span<const Array> arguments) {

@@ -34,6 +34,10 @@ class Interpreter {
   std::vector<Array> slots_;
 };
 
+/// A region of scalars on arrays of these extents, element by element, made in `graph`; none where
+/// it does more than element-wise ops.
+std::optional<Region> on_arrays(Graph& graph, const Region& region, const Ints& dims);
+
 /// A region of scalars (what a reduce, a scatter or a sort applies) for whole arrays at once,
 /// element by element; every step is rounded to its declared type, just as on scalars. The
 /// combiners of people are element-wise ops, so one pass over the region serves all elements.
@@ -46,9 +50,6 @@ class RegionMap {
   std::vector<Array> operator()(std::span<const Array> arguments);
 
  private:
-  /// The region on arrays of `dims`, made in graph_; none where it does more than element-wise ops.
-  std::optional<Region> widened(const Region& region);
-
   Graph graph_;
   Ints dims_;
   std::vector<DType> results_;

@@ -35,7 +35,7 @@ ParsedModule parse_part(const Source& source, std::size_t begin, std::size_t end
     Builder builder(source, tree, unsupported);
     for (const FunctionTree& function : tree.functions)
       if (has_public ? !function.is_private : !callees.contains(function.name))
-        if (!function.body.ops.empty()) module.functions.push_back(builder.function(function));
+        if (!function.is_declaration) module.functions.push_back(builder.function(function));
   } catch (const UnsupportedError&) {
     throw;
   } catch (const Error&) {

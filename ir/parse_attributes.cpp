@@ -10,6 +10,19 @@ namespace {
 
 constexpr std::size_t kMaxListed = 1 << 16;  // entries of an attribute that is no tensor
 
+constexpr std::size_t kMaxCopied = 1 << 20;  // attributes that aliases stand for, all in all
+
+/// The attribute and all inside it; a long string counts for more than one.
+std::size_t size_of(const Attribute& attribute) {
+  std::size_t size = 1;
+  if (const auto* list = std::get_if<Attribute::List>(&attribute.value))
+    for (const Attribute& entry : *list) size += size_of(entry);
+  if (const auto* entries = std::get_if<Attribute::Dictionary>(&attribute.value))
+    for (const auto& [name, entry] : *entries) size += name.size() / 64 + size_of(entry);
+  if (const auto* text = std::get_if<std::string>(&attribute.value)) size += text->size() / 64;
+  return size;
+}
+
 bool is_stablehlo(std::string_view dialect) {
   return dialect == "stablehlo" || dialect == "chlo" || dialect == "mhlo";
 }
@@ -180,7 +193,15 @@ Attribute Reader::hash_attribute() {
   const std::string_view dialect = name.text.substr(0, name.text.find('.'));
   if (!at("<")) {
     const auto alias = attribute_aliases_.find(name.text);
-    if (alias != attribute_aliases_.end()) return alias->second;
+    if (alias != attribute_aliases_.end()) {
+      // Aliases of aliases: a short text may stand for a very long one.
+      copied_ += size_of(alias->second);
+      if (copied_ > kMaxCopied)
+        fail(name.offset, fmt::format("expected aliases that stand for at most {} attributes in "
+                                      "all, found more",
+                                      kMaxCopied));
+      return alias->second;
+    }
     if (name.text.find('.') != std::string_view::npos || name.text.starts_with("loc"))
       return make(Attribute::Opaque{std::string(name.text)}, name.offset);
     fail(name.offset, fmt::format("expected an alias defined above, found #{}", name.text));

@@ -7,8 +7,8 @@
 namespace kiln::parsing {
 namespace {
 
-constexpr int kMaxDepth = 200;               // of regions and calls in each other
-constexpr std::int64_t kMaxOps = 1'000'000;  // calls are inlined: a small text may mean many ops
+constexpr int kMaxDepth = 200;             // of regions and calls in each other
+constexpr std::int64_t kMaxOps = 250'000;  // calls are inlined: a small text may mean many ops
 
 bool has_unknown(const std::vector<Value>& values) {
   return std::any_of(values.begin(), values.end(), [](Value value) { return !value; });
@@ -73,7 +73,7 @@ ParsedFunction Builder::function(const FunctionTree& tree) {
   graph_ = function.graph.get();
   checks_.clear();
   checked_.clear();
-  regions_.clear();
+  closed_.clear();
   known_open_.clear();
   known_closed_.clear();
   active_ = {&tree};
@@ -83,6 +83,7 @@ ParsedFunction Builder::function(const FunctionTree& tree) {
     return name != nullptr ? *name : std::string();
   };
   Scope scope;
+  std::unordered_set<std::int64_t> aliased;
   for (std::size_t i = 0; i < tree.body.arguments.size(); ++i) {
     const BlockArgumentTree& argument = tree.body.arguments[i];
     const Attribute::Dictionary& attributes = tree.argument_attributes[i];
@@ -97,6 +98,11 @@ ParsedFunction Builder::function(const FunctionTree& tree) {
                      fmt::format("expected tf.aliasing_output to name a result of type {}, found "
                                  "{}",
                                  argument.type->str(), *alias));
+      if (alias != nullptr && !aliased.insert(*alias).second)
+        source_.fail(argument.offset,
+                     fmt::format("expected each result to be named by one tf.aliasing_output, "
+                                 "found {} again",
+                                 *alias));
       function.arguments.push_back({*argument.type, name_of_entry(attributes),
                                     alias == nullptr ? -1 : static_cast<int>(*alias)});
     }
@@ -141,7 +147,12 @@ const FunctionTree& Builder::named(const OpTree& op, const char* attribute) cons
 
 /// A function as a region: the body of a fused kernel, of a composite.
 Region Builder::closed_function(const FunctionTree& tree, std::size_t offset) {
-  if (const auto known = regions_.find(&tree); known != regions_.end()) return known->second;
+  if (const auto known = closed_.find(&tree); known != closed_.end()) {
+    // Shared here, but each of its calls is inlined sooner or later.
+    count_built(known->second.built, offset);
+    return known->second.region;
+  }
+  const std::int64_t built_before = built_;
   if (!active_.insert(&tree).second)
     source_.fail(offset, fmt::format("expected no recursion, found @{} calling itself", tree.name));
   Scope scope;
@@ -162,7 +173,7 @@ Region Builder::closed_function(const FunctionTree& tree, std::size_t offset) {
   --regions_open_;
   active_.erase(&tree);
   if (!known) region.results.assign(1, Value{});
-  regions_[&tree] = region;
+  closed_[&tree] = {region, built_ - built_before};
   return region;
 }
 
@@ -179,11 +190,34 @@ std::vector<Value> Builder::call(const OpTree& op, const std::vector<Value>& ope
     source_.fail(op.offset, fmt::format("expected the arguments of @{}, ({}), found {}",
                                         callee.name, expected, types_text(operands)));
   };
+  // What the function says it gives, what it gives, and what the call says it gets are the same.
+  const auto checked = [&](std::vector<Value> results) {
+    if (results.size() != callee.result_types.size())
+      source_.fail(callee.offset,
+                   fmt::format("expected the {} results of @{}, found {}",
+                               callee.result_types.size(), callee.name, results.size()));
+    if (op.types.size() != results.size())
+      source_.fail(op.offset, fmt::format("expected the types of the {} results of @{}, found {}",
+                                          results.size(), callee.name, op.types.size()));
+    for (std::size_t i = 0; i < results.size(); ++i) {
+      if (!results[i]) continue;
+      const Type& type = results[i].type();
+      if (callee.result_types[i] && *callee.result_types[i] != type)
+        source_.fail(callee.offset,
+                     fmt::format("expected {} as result {} of @{}, found {}",
+                                 callee.result_types[i]->str(), i, callee.name, type.str()));
+      if (op.types[i] && *op.types[i] != type)
+        source_.fail(op.offset, fmt::format("expected {} as the type of result {} of @{}, found {}",
+                                            type.str(), i, callee.name, op.types[i]->str()));
+    }
+    return results;
+  };
   if (has_unknown(operands)) return std::vector<Value>(callee.result_types.size());
   if (operands.size() != parameters.size()) complain();
   for (std::size_t i = 0; i < operands.size(); ++i)
     if (parameters[i].type && operands[i].type() != *parameters[i].type) complain();
-  if (const auto* kind = attribute_of<std::string>(callee.attributes, "kiln.kernel")) {
+  if (const auto* kind = attribute_of<std::string>(callee.attributes, "kiln.kernel");
+      kind != nullptr && !kind->empty()) {
     const Region region = closed_function(callee, op.offset);
     if (has_unknown(region.results)) return std::vector<Value>(callee.result_types.size());
     const Node* node = graph_->make(Op::call, operands, CallAttrs{callee.name, *kind}, std::nullopt,
@@ -191,7 +225,7 @@ std::vector<Value> Builder::call(const OpTree& op, const std::vector<Value>& ope
     std::vector<Value> results;
     for (std::size_t i = 0; i < node->types().size(); ++i)
       results.push_back({node, static_cast<int>(i)});
-    return results;
+    return checked(std::move(results));
   }
   if (!active_.insert(&callee).second)
     source_.fail(op.offset,
@@ -201,11 +235,7 @@ std::vector<Value> Builder::call(const OpTree& op, const std::vector<Value>& ope
     scope.names[parameters[i].name] = {parameters[i].type ? operands[i] : Value{}};
   std::vector<Value> results = body(callee.body, scope);
   active_.erase(&callee);
-  if (results.size() != callee.result_types.size())
-    source_.fail(callee.offset,
-                 fmt::format("expected the {} results of @{}, found {}", callee.result_types.size(),
-                             callee.name, results.size()));
-  return results;
+  return checked(std::move(results));
 }
 
 // ---- names
@@ -360,11 +390,15 @@ Region Builder::region(const RegionTree& tree, Scope& scope) {
 
 // ---- ops
 
+void Builder::count_built(std::int64_t ops, std::size_t offset) {
+  built_ += ops;
+  if (built_ > kMaxOps)
+    source_.fail(
+        offset, fmt::format("expected at most {} ops once calls are inlined, found more", kMaxOps));
+}
+
 void Builder::statement(const OpTree& op, Scope& scope) {
-  if (++built_ > kMaxOps)
-    source_.fail(op.offset, fmt::format("expected at most {} ops once calls are inlined, found "
-                                        "more",
-                                        kMaxOps));
+  count_built(1, op.offset);
   define(op, values_of(op, scope), scope);
 }
 
@@ -511,10 +545,7 @@ bool Builder::check(const OpTree& op, const std::vector<Value>& operands, std::s
   check.kind = form->kind;
   const auto number = [&](const char* attribute, auto& result) {
     using T = std::remove_reference_t<decltype(result)>;
-    if (const auto* integer = attribute_of<std::int64_t>(op.attributes, attribute))
-      result = static_cast<T>(*integer);
-    if (const auto* real = attribute_of<double>(op.attributes, attribute))
-      result = static_cast<T>(*real);
+    if (const auto* value = attribute_of<T>(op.attributes, attribute)) result = *value;
   };
   number("min_ulp_difference", check.min_ulps);
   number("max_ulp_difference", check.max_ulps);

@@ -44,6 +44,7 @@ class Builder {
 
   std::vector<Value> body(const RegionTree& region, Scope& scope);
   void statement(const OpTree& op, Scope& scope);
+  void count_built(std::int64_t ops, std::size_t offset);
   std::vector<Value> values_of(const OpTree& op, Scope& scope);
   void add_regions(const OpTree& op, Scope& scope, ImportOp& import);
   Region region(const RegionTree& tree, Scope& scope);
@@ -70,7 +71,11 @@ class Builder {
   Graph* graph_ = nullptr;
   std::vector<Check> checks_;
   std::vector<Value> checked_;  // their operands, by twos
-  std::unordered_map<const FunctionTree*, Region> regions_;
+  struct ClosedFunction {
+    Region region;
+    std::int64_t built = 0;  // so many ops
+  };
+  std::unordered_map<const FunctionTree*, ClosedFunction> closed_;
   std::unordered_set<const FunctionTree*> active_;
   std::vector<bool> known_open_, known_closed_;  // by node id: depends on a parameter or not
   int depth_ = 0;

@@ -17,7 +17,41 @@ int hex_value(char c) {
   return std::tolower(static_cast<unsigned char>(c)) - 'a' + 10;
 }
 
+/// Whether this is no continuation byte of UTF-8.
+bool begins_character(char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U; }
+
+/// The length of the UTF-8 character that begins here; 0 where none does.
+std::size_t character_at(std::string_view text, std::size_t at) {
+  const auto lead = static_cast<unsigned char>(text[at]);
+  if (lead < 0x80) return 1;
+  const std::size_t length = lead >= 0xF5   ? 0
+                             : lead >= 0xF0 ? 4
+                             : lead >= 0xE0 ? 3
+                             : lead >= 0xC2 ? 2
+                                            : 0;
+  if (at + length > text.size()) return 0;
+  for (std::size_t i = 1; i < length; ++i)
+    if (begins_character(text[at + i])) return 0;
+  return length;
+}
+
 }  // namespace
+
+std::string printable(std::string_view text) {
+  std::string result;
+  for (std::size_t at = 0; at < text.size();) {
+    const char c = text[at];
+    const std::size_t length = character_at(text, at);
+    const bool blank = c == '\t' || c == '\r';
+    const bool control = length == 1 && c != '\n' && (c < ' ' || c == '\x7F');
+    if (length == 0 || control)
+      result += blank ? ' ' : '?';
+    else
+      result += text.substr(at, length);
+    at += std::max<std::size_t>(length, 1);
+  }
+  return result;
+}
 
 Source::Source(std::string_view text, std::string file) : text_(text), file_(std::move(file)) {
   lines_.push_back(0);
@@ -37,22 +71,22 @@ Location Source::locate(std::size_t offset) const {
 }
 
 void Source::fail(std::size_t offset, const std::string& message) const {
-  constexpr std::size_t kShown = 100;  // a constant's line may have megabytes
+  constexpr std::size_t kShown = 100, kSaid = 2000;  // a line or a name may have megabytes
   const Location where = locate(offset);
   const std::size_t begin = lines_[where.line - 1],
                     end = std::min(text_.find('\n', begin), text_.size());
   const std::size_t from = offset - begin > kShown ? offset - kShown / 2 : begin,
                     to = std::min(end, from + kShown);
-  std::string line, under;
-  for (std::size_t at = from; at < to; ++at) {
-    const char c = text_[at];
-    line += c == '\t' || c == '\r' ? ' ' : c;
-    const bool continues = (static_cast<unsigned char>(c) & 0xC0U) == 0x80U;  // a UTF-8 character
-    if (at < offset && !continues) under += ' ';
-  }
+  const auto shown = [&](std::size_t first, std::size_t last) {
+    return printable(text_.substr(first, last - first));
+  };
+  const std::string before = shown(from, std::min(offset, to));
+  const auto columns = std::count_if(before.begin(), before.end(), begins_character);
   throw Error(fmt::format("{}:{}:{}: {}\n  {}{}{}\n  {}{}^", where.file, where.line, where.column,
-                          message, from > begin ? "…" : "", line, to < end ? "…" : "",
-                          from > begin ? " " : "", under));
+                          printable(message.substr(0, kSaid)) + (message.size() > kSaid ? "…" : ""),
+                          from > begin ? "…" : "", shown(from, to), to < end ? "…" : "",
+                          from > begin ? " " : "",
+                          std::string(static_cast<std::size_t>(columns), ' ')));
 }
 
 Lexer::Lexer(const Source& source, std::size_t begin, std::size_t end)

@@ -11,6 +11,10 @@
 
 namespace kiln::parsing {
 
+/// What of a text can be shown: control characters and bytes that are no UTF-8 become '?', tabs
+/// become blanks; ends of lines stay.
+std::string printable(std::string_view text);
+
 /// A text and where its lines begin.
 class Source {
  public:

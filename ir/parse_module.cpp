@@ -65,10 +65,9 @@ std::string_view Reader::skip_balanced() {
 }
 
 void Unsupported::add(std::string name, Location where) {
-  const bool known = std::any_of(found_.begin(), found_.end(), [&](const auto& construct) {
-    return construct.name == name && construct.where.line == where.line;
-  });
-  if (!known) found_.push_back({std::move(name), std::move(where)});
+  name = printable(name);
+  if (known_.insert(fmt::format("{} {}", where.line, name)).second)
+    found_.push_back({std::move(name), std::move(where)});
 }
 
 void Unsupported::complain() const {
@@ -174,6 +173,7 @@ FunctionTree Reader::function() {
     block(function.body);
     if (function.body.arguments.empty()) function.body.arguments = std::move(arguments);
   } else {
+    function.is_declaration = true;
     unsupported("function without a body", name.offset);
   }
   trailing_location();

@@ -125,6 +125,7 @@ class Reader {
   Lexer lexer_;
   Unsupported& unsupported_;
   int depth_ = 0;
+  std::size_t copied_ = 0;  // attributes, from aliases
   std::unordered_map<std::string_view, Attribute> attribute_aliases_;
   std::unordered_map<std::string_view, TypeTree> type_aliases_;
 };

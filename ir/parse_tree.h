@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "ir/import/import.h"
@@ -67,6 +68,7 @@ struct FunctionTree {
   std::string name;
   std::size_t offset = 0;
   bool is_private = false;
+  bool is_declaration = false;
   RegionTree body;                                         // its arguments are the function's
   std::vector<Attribute::Dictionary> argument_attributes;  // one for each
   std::vector<TypeTree> result_types;
@@ -89,6 +91,7 @@ class Unsupported {
 
  private:
   std::vector<UnsupportedError::Construct> found_;
+  std::unordered_set<std::string> known_;  // "line name"
 };
 
 }  // namespace kiln::parsing

@@ -4,6 +4,7 @@
 
 #include "ir/build.h"
 #include "ir/op.h"
+#include "ir/reference.h"
 
 namespace kiln {
 namespace {
@@ -185,6 +186,27 @@ Value Placement::clamped(Value indices) const {
   Ints last;
   for (std::int64_t i = 0; i < components(); ++i) last.push_back(extent(i) - slice_extent(i));
   return clamped(indices, Ints(last.size(), 0), last);
+}
+
+std::vector<std::int64_t> Placement::targets(const Array& indices) const {
+  const Ints strides = row_major_strides(operand_.dims),
+             index_strides = row_major_strides(indices.dims());
+  std::vector<std::int64_t> found;
+  reference::for_each_point(dims_, [&](const Ints& point) {
+    const auto at = [&](std::int64_t axis) { return point[static_cast<std::size_t>(axis)]; };
+    const auto start = [&](std::int64_t component) {
+      // Far outside is as good as just outside, and the sum cannot wrap.
+      const Ints place = index_place(at, component);
+      return std::clamp(reference::index_at(indices, reference::offset_of(place, index_strides)),
+                        -slice_extent(component), extent(component));
+    };
+    const Ints place = operand_place(at, start, std::int64_t{0});
+    bool inside = true;
+    for (std::size_t axis = 0; axis < place.size(); ++axis)
+      inside = inside && place[axis] >= 0 && place[axis] < operand_.dims[axis];
+    found.push_back(inside ? reference::offset_of(place, strides) : -1);
+  });
+  return found;
 }
 
 Value Placement::read(Value from, Value indices) const {

@@ -47,6 +47,9 @@ class Placement {
 
   /// The start indices as i64, moved so that slices lie inside.
   Value clamped(Value indices) const;
+  /// Of a scatter: the element of its input that each update meets, -1 where that lies outside, in
+  /// row-major order of the updates.
+  std::vector<std::int64_t> targets(const Array& indices) const;
   /// What a scatter's updates meet in a tensor of its input's shape: a gather that does not move
   /// slices; outside there are zeros.
   Value read(Value from, Value indices) const;

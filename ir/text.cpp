@@ -228,8 +228,10 @@ class Printer {
     if (node.types().size() > 1) text += fmt::format(":{}", node.types().size());
     const std::string op =
         fmt::format("{}.{}", traits(node).chlo ? "chlo" : "stablehlo", definition(node.op()).name);
-    const std::string operands = names(node.operands());
     text += " = ";
+    // An operand of a case that no branch uses has no statement, so no name.
+    if (node.op() == Op::case_) return text + choice(node, op, indent);
+    const std::string operands = names(node.operands());
     switch (node.op()) {
       case Op::call:
         return text + fmt::format("{} {}({}) : {}", scope_.in_region ? "func.call" : "call",
@@ -247,8 +249,6 @@ class Printer {
       case Op::convolution:
         return text + fmt::format("{}({}){} : {}", op, operands, text::pretty_attributes(node),
                                   text::pretty_types(node));
-      case Op::case_:
-        return text + choice(node, op, indent);
       case Op::reduce:
         return text + reduce(node, op, indent);
       case Op::while_:

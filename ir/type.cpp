@@ -44,18 +44,19 @@ std::string join(std::span<const std::int64_t> values, std::string_view separato
 }
 
 std::int64_t element_count(std::span<const std::int64_t> dims) {
-  for (std::int64_t extent : dims)
-    if (extent == 0) return 0;
+  // Those beside a 0 count too: strides are products of them.
   std::int64_t count = 1;
+  bool empty = false;
   for (std::int64_t extent : dims) {
     if (extent < 0 || extent > kMaxElements / count)
       throw Error(
-          fmt::format("shape [{}] is impossible: extents must be >= 0 and their product at "
-                      "most 2^48",
+          fmt::format("shape [{}] is impossible: extents must be >= 0 and the product of those "
+                      "that are not 0 at most 2^48",
                       join(dims, ", ")));
-    count *= extent;
+    empty = empty || extent == 0;
+    if (extent != 0) count *= extent;
   }
-  return count;
+  return empty ? 0 : count;
 }
 
 Ints row_major_strides(std::span<const std::int64_t> dims) {

@@ -14,10 +14,6 @@ namespace {
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 constexpr double kFunctionUlps = 4;  // of an elementary function, both sides' errors together
 
-double largest(DType dtype) {
-  return dtype == DType::f32 ? static_cast<double>(std::numeric_limits<float>::max()) : kInfinite;
-}
-
 Array widened(const Array& array) { return array.converted(wide(array.type()).dtype); }
 
 }  // namespace
@@ -29,7 +25,14 @@ Type wide(Type type) {
 double unit(DType dtype) {
   return dtype == DType::f32 ? 0x1p-23 : dtype == DType::f64 ? 0x1p-52 : 0;
 }
-double tiny(DType dtype) { return dtype == DType::f32 ? 0x1p-149 : 0; }
+double tiny(DType dtype) {
+  return dtype == DType::f32 ? 0x1p-149 : dtype == DType::f64 ? 0x1p-1074 : 0;
+}
+
+bool may_overflow(double magnitude, DType dtype) {
+  return !(magnitude <= (dtype == DType::f32 ? std::numeric_limits<float>::max()
+                                             : std::numeric_limits<double>::max()));
+}
 
 double apart(double a, double b) {
   if (std::isnan(a) || std::isnan(b)) return std::isnan(a) && std::isnan(b) ? 0 : kInfinite;
@@ -40,7 +43,7 @@ double rounded(double value, double bound, DType dtype, double ulps) {
   if (!is_float(dtype)) return std::isnan(bound) ? kInfinite : bound;
   if (!std::isfinite(value)) return bound;  // exactly so, or not known
   const double total = bound + ulps * (unit(dtype) * (std::fabs(value) + bound) + tiny(dtype));
-  return std::isnan(total) || std::fabs(value) + total > largest(dtype) ? kInfinite : total;
+  return may_overflow(std::fabs(value) + total, dtype) ? kInfinite : total;
 }
 
 bool exact(const Bounded& operand) {
@@ -355,6 +358,12 @@ class Analysis {
 };
 
 }  // namespace
+
+std::vector<Bounded> analyse(Wide& wide, std::span<const Value> results,
+                             std::vector<Bounded> arguments) {
+  return Analysis(wide, std::move(arguments)).run(results);
+}
+
 }  // namespace error_bound
 
 std::vector<Bounded> error_bounds(const Function& function, std::span<const Array> inputs) {
@@ -362,7 +371,7 @@ std::vector<Bounded> error_bounds(const Function& function, std::span<const Arra
   std::vector<Bounded> arguments;
   for (const Array& input : inputs)
     arguments.push_back({error_bound::widened(input), Array(Type{DType::f64, input.dims()})});
-  return error_bound::Analysis(wide, std::move(arguments)).run(function.results);
+  return error_bound::analyse(wide, function.results, std::move(arguments));
 }
 
 std::string violation(const Array& got, const Bounded& expected) {

@@ -8,10 +8,6 @@
 namespace kiln::error_bound {
 namespace {
 
-/// How far the running values of a region of several ops may drift per step, in units of the last
-/// place of the largest number it has met.
-constexpr double kRegionUlps = 8;
-
 /// The op with its inputs and initial values in f64 and this combiner: a reduce, a reduce_window or
 /// a scatter as a way to gather what each result is made of.
 Array combined(Wide& wide, const Node& node, Op combiner, std::span<const Array> operands) {
@@ -22,14 +18,6 @@ Array combined(Wide& wide, const Node& node, Op combiner, std::span<const Array>
 }
 
 Array filled(const Ints& dims, double value) { return Array::full(Type{DType::f64, dims}, value); }
-
-/// |x|, 0 where that is infinite or NaN: a result that is finite all the same has not taken it in.
-Array finite_magnitude(const Array& array) {
-  Array result = magnitude(array);
-  for (double& x : result.data<double>())
-    if (!std::isfinite(x)) x = 0;
-  return result;
-}
 
 /// What running error analysis says of sums, products and extrema. Each is made of elements; `of`
 /// combines an array like the inputs', started from one like the initial values, over them.
@@ -46,6 +34,7 @@ void simple(Op combiner, DType dtype, const Bounded& input, const Bounded& initi
     }
     return;
   }
+  const Array terms = of(Op::add, filled(input.value.dims(), 1), filled(initial.value.dims(), 1));
   Array scale = of(combiner, size, start), moved = of(Op::add, input.bound, initial.bound);
   if (combiner == Op::multiply) {
     const auto grown = [](const Array& a, const Array& b) {
@@ -58,8 +47,23 @@ void simple(Op combiner, DType dtype, const Bounded& input, const Bounded& initi
     for (std::size_t i = 0; i < bound.size(); ++i)
       moved.data<double>()[i] = outer.data<double>()[i] - scale.data<double>()[i];
     scale = outer;
+    // What a part of the product loses where it underflows, the others may make this much larger;
+    // and where they overflow by themselves, nothing is promised.
+    const auto at_least_one = [](Array a) {
+      for (double& x : a.data<double>()) x = std::max(x, 1.0);
+      return a;
+    };
+    if (is_float(dtype)) {
+      const Array others = of(combiner, at_least_one(grown(size, input.bound)),
+                              at_least_one(grown(start, initial.bound)));
+      for (std::size_t i = 0; i < bound.size(); ++i) {
+        const double most_of_others = others.data<double>()[i];
+        moved.data<double>()[i] += may_overflow(most_of_others, dtype)
+                                       ? kInfinite
+                                       : terms.data<double>()[i] * tiny(dtype) * most_of_others;
+      }
+    }
   }
-  const Array terms = of(Op::add, filled(input.value.dims(), 1), filled(initial.value.dims(), 1));
   for (std::size_t i = 0; i < bound.size(); ++i) {
     const double sum = scale.data<double>()[i], off = moved.data<double>()[i];
     if (!is_float(dtype))
@@ -69,43 +73,6 @@ void simple(Op combiner, DType dtype, const Bounded& input, const Bounded& initi
           rounded(sum, off + terms.data<double>()[i] * (unit(dtype) * sum + tiny(dtype)), dtype, 1);
     else  // infinities and NaN come out in any order, if they went in exactly
       bound[i] = most.data<double>()[i] == 0 && combiner == Op::add ? 0 : kInfinite;
-  }
-}
-
-/// Another region: run in index order in every mode, so what counts is how its inputs may move. Its
-/// floats are taken to be monotone in them (a maximum, a sum of parts); of integers made of floats
-/// (the place of a maximum) nothing is known.
-template <class Of>
-void general(const Node& node, const Node& wide, std::span<const Bounded> operands, std::size_t n,
-             std::size_t initial, std::size_t first, Of&& of, std::vector<Bounded>& results) {
-  bool all_exact = true;
-  std::vector<std::vector<Array>> ends;
-  for (const Bounded& operand : operands) {
-    all_exact = all_exact && exact(operand);
-    ends.push_back(corners(operand));
-  }
-  for (std::size_t which = 0; which < 4; ++which) {
-    std::vector<Array> moved;
-    for (const auto& end : ends) moved.push_back(end[std::min(which, end.size() - 1)]);
-    const std::vector<Array> other = Wide::run(wide, moved);
-    for (std::size_t i = 0; i < n; ++i) reach(results[i], other[i]);
-  }
-  for (std::size_t i = 0; i < n; ++i) {
-    const DType dtype = node.type(static_cast<int>(i)).dtype;
-    if (!is_float(dtype)) {
-      if (!all_exact) give_up(results[i]);
-      continue;
-    }
-    const Bounded &input = operands[first + i], &start = operands[initial + i];
-    const Array met = of(Op::maximum, finite_magnitude(input.value), finite_magnitude(start.value));
-    const Array terms = of(Op::add, filled(input.value.dims(), 1), filled(start.value.dims(), 1));
-    const auto bound = results[i].bound.template data<double>();
-    for (std::size_t r = 0; r < bound.size(); ++r) {
-      const double own = std::fabs(results[i].value.as_double(static_cast<std::int64_t>(r)));
-      const double scale = std::max(own, met.data<double>()[r]);
-      if (std::isfinite(own))
-        bound[r] = rounded(scale, bound[r], dtype, kRegionUlps * terms.data<double>()[r]);
-    }
   }
 }
 
@@ -152,7 +119,7 @@ void reduction(Wide& wide, const Node& node, std::span<const Bounded> operands,
   const auto combiner = simple_combiner(node.regions()[0]);
   if (n == 1 && is_arithmetic(combiner))
     return simple(*combiner, node.type().dtype, operands[0], operands[1], of, results[0]);
-  general(node, wide.node(node), operands, n, n, 0, of, results);
+  region_in_order(wide, node, operands, results);
 }
 
 void scatter(Wide& wide, const Node& node, std::span<const Bounded> operands,
@@ -170,19 +137,7 @@ void scatter(Wide& wide, const Node& node, std::span<const Bounded> operands,
   const auto combiner = simple_combiner(region);
   if (n == 1 && is_arithmetic(combiner))
     return simple(*combiner, node.type().dtype, operands[2], operands[0], of, results[0]);
-  // An update that replaces what was there brings its own bound.
-  const Value last = region.results[0];
-  if (n == 1 && last.node->op() == Op::parameter) {
-    const std::vector<Array> bounds{operands[0].bound, indices.value, operands[2].bound};
-    const Type scalar{DType::f64, {}};
-    const Value which = wide.graph().parameter(last.node->attrs<ParameterAttrs>().index, scalar);
-    std::vector<Type> types;
-    for (const Array& bound : bounds) types.push_back(bound.type());
-    results[0].bound =
-        Wide::run(wide.like(node, types, {Region{{scalar, scalar}, {which}}}), bounds)[0];
-    return;
-  }
-  general(node, wide.node(node), operands, n, 0, n + 1, of, results);
+  region_in_order(wide, node, operands, results);
 }
 
 /// Bounds are sorted along with the values. The order is certain where its keys are exact, or lie

@@ -1,5 +1,5 @@
-// What passes/error_bound.cpp and error_bound_combine.cpp share: nodes with their floats in f64,
-// and bounds that grow.
+// What passes/error_bound.cpp and its parts (_combine, _regions) share: nodes with their floats in
+// f64, and bounds that grow.
 #pragma once
 
 #include <limits>
@@ -19,6 +19,8 @@ Type wide(Type type);
 /// One unit in the last place, relative; the least distance of two numbers.
 double unit(DType dtype);
 double tiny(DType dtype);
+/// Whether a number of this magnitude, or NaN, may be none of the dtype's.
+bool may_overflow(double magnitude, DType dtype);
 /// |a - b| where equal infinities and two NaNs are no apart, and a NaN is infinitely far from a
 /// number.
 double apart(double a, double b);
@@ -44,6 +46,7 @@ class Wide {
   const Node& node(const Node& node);
   /// The same op with other operand types, or another region.
   const Node& like(const Node& node, std::span<const Type> operands, std::vector<Region> regions);
+  /// Lives as long as what is known of its nodes here does.
   Graph& graph() { return graph_; }
   static std::vector<Array> run(const Node& wide, std::span<const Array> operands) {
     return definition(wide.op()).reference(wide, operands);
@@ -57,6 +60,10 @@ class Wide {
   std::unordered_map<const Node*, std::vector<Value>> inside_;  // of regions
 };
 
+/// What these values are, given the parameters that they depend on.
+std::vector<Bounded> analyse(Wide& wide, std::span<const Value> results,
+                             std::vector<Bounded> arguments);
+
 // Bounds of what combines elements: `results` hold the values already.
 void contraction(Wide& wide, const Node& node, std::span<const Bounded> operands, Bounded& result);
 /// reduce and reduce_window.
@@ -64,6 +71,9 @@ void reduction(Wide& wide, const Node& node, std::span<const Bounded> operands,
                std::vector<Bounded>& results);
 void scatter(Wide& wide, const Node& node, std::span<const Bounded> operands,
              std::vector<Bounded>& results);
+/// reduce, reduce_window and scatter, whatever their region.
+void region_in_order(Wide& wide, const Node& node, std::span<const Bounded> operands,
+                     std::vector<Bounded>& results);
 void sort(Wide& wide, const Node& node, std::span<const Bounded> operands,
           std::vector<Bounded>& results);
 

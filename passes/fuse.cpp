@@ -20,6 +20,7 @@ namespace {
 // stay in its L1 or L2 cache.
 constexpr std::int64_t kRowElements = 16384;
 constexpr std::int64_t kFewPoints = 16;  // fewer parallel points than this are as good as none
+constexpr std::size_t kMembers = 512;    // of a kernel: finding more takes time squared
 constexpr std::int64_t kSerialElements = 4096;  // what one thread may do on its own
 
 bool computes(const Node& node) { return !traits(node).leaf && !traits(node).view; }
@@ -232,6 +233,7 @@ class Fuser {
 
   bool try_join(int index, const Node* node) {
     Group& group = groups_[static_cast<std::size_t>(index)];
+    if (group.axes.members().size() >= kMembers) return false;
     if (traits(*node).contraction || reads_memory(*node) || forced_.contains(node) ||
         stays_alone(node))
       return false;
@@ -258,6 +260,7 @@ class Fuser {
     Group &a = groups_[static_cast<std::size_t>(into)],
           &b = groups_[static_cast<std::size_t>(from)];
     if (a.alone != nullptr || b.alone != nullptr) return;
+    if (a.axes.members().size() + b.axes.members().size() > kMembers) return;
     if (a.kind == "contract" && (b.kind != "map" || has_indexed(b))) return;
     if (b.kind == "contract") return;
     for (const auto& [x, y] : {std::pair(into, from), std::pair(from, into)})

@@ -86,6 +86,21 @@ std::vector<Value> inlined(std::span<const Value> results) {
   });
 }
 
+/// Whether evaluating a node of few elements is soon done: not if its windows hold many, nor if its
+/// region may run forever.
+bool is_soon_done(const Node& node) {
+  if (const auto* window = std::get_if<WindowAttrs>(&node.attrs())) {
+    std::int64_t elements = 1;
+    for (const std::int64_t extent : window->extents)
+      if ((elements *= std::min(extent, kMaxFoldedElements + 1)) > kMaxFoldedElements) return false;
+  }
+  return std::ranges::all_of(node.regions(), [](const Region& region) {
+    return std::ranges::all_of(topological(region.results), [](const Node* inner) {
+      return !traits(*inner).control && is_soon_done(*inner);
+    });
+  });
+}
+
 std::vector<Value> folded(std::span<const Value> results) {
   return rebuild(results, [](const Node* node, const std::vector<Value>& operands) {
     const std::vector<Value> again = remake_inside(node, operands, folded);
@@ -111,7 +126,7 @@ std::vector<Value> folded(std::span<const Value> results) {
       const Array value = definition(made.op()).reference(*scalar, values)[0];
       return std::vector{Value{graph.make(Op::constant, {}, ConstantAttrs{value}, made.type()), 0}};
     }
-    if (made.type().count() > kMaxFoldedElements) return again;
+    if (made.type().count() > kMaxFoldedElements || !is_soon_done(made)) return again;
     std::vector<Array> values;
     for (Value operand : operands) {
       if (operand.type().count() > kMaxFoldedElements) return again;

@@ -1,7 +1,13 @@
 // What `./dev fuzz` has found, each as small as it was when found, under a name that says what was
 // wrong.
+#include <cmath>
+
 #include "ir/build.h"
 #include "ir/build_control.h"
+#include "ir/interpret.h"
+#include "ir/parse.h"
+#include "ir/text.h"
+#include "passes/error_bound.h"
 #include "tests/catch.h"
 #include "tests/support.h"
 
@@ -20,6 +26,39 @@ TEST_CASE("a_region_may_use_one_result_of_a_node_of_several") {
     return Values{last[0]};
   });
   check_modes(function, std::vector{random_array({DType::f32, {5}}, 1)});
+}
+
+TEST_CASE("a_case_may_have_an_operand_that_no_branch_uses") {
+  const Function function = function_of({{DType::i32, {}}, {DType::f32, {4}}}, [](const Values& x) {
+    Graph& graph = x[0].graph();
+    const Type type = x[1].type();
+    const std::vector<Type> parameters{type, type};
+    const Value used = graph.parameter(1, type);
+    const Node* chosen =
+        graph.make(Op::case_, {x[0], build::add(x[1], x[1]), x[1]}, {}, std::nullopt,
+                   {Region{parameters, {used}}, Region{parameters, {build::negate(used)}}});
+    return Values{{chosen, 0}};
+  });
+  const std::vector<Array> inputs{Array::scalar<std::int32_t>(1),
+                                  random_array({DType::f32, {4}}, 2)};
+  check_modes(function, inputs);
+  const Function again = parse_module(to_text(function)).functions[0].function;
+  CHECK(interpret(again, inputs)[0].same_bits(interpret(function, inputs)[0]));
+}
+
+TEST_CASE("parts_of_a_product_may_overflow_or_underflow_while_the_whole_does_not") {
+  const Function function = function_of({{DType::f32, {4}}}, [](const Values& x) {
+    return Values{build::reduce(x[0], Op::multiply, {0})};
+  });
+  const auto bounded = [&](const std::vector<float>& values) {
+    const std::vector<Array> inputs{Array::of<float>({4}, std::span(values))};
+    const Bounded result = error_bounds(function, inputs)[0];
+    CHECK(violation(interpret(function, inputs)[0], result).empty());
+    return result.bound.as_double(0);
+  };
+  CHECK(std::isinf(bounded({1e30F, 1e30F, 1e-30F, 1})));
+  CHECK(bounded({1e-30F, 1e-30F, 1e30F, 1e30F}) >= 1);
+  CHECK(bounded({1e-10F, 3, 1e10F, 1}) < 1e-5);
 }
 
 }  // namespace

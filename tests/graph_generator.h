@@ -64,6 +64,8 @@ class GraphGenerator {
   }
   std::int64_t axis_of(Value x) { return between(0, x.type().rank() - 1); }
 
+  /// Whether `each` elements for every point of these dims are at most `times` the values' limit.
+  bool fits(const Ints& dims, double times = 1, std::int64_t each = 1) const;
   Ints dims();
   /// Into the pool, unless it is too large or there already.
   void keep(Value value);
@@ -95,6 +97,7 @@ class GraphGenerator {
   void leaf();
   void stop();
   void gradient();
+  bool gradient_of(Value x);
   // In random_graph_steps.cpp.
   void special_function();
   void bits();
@@ -113,8 +116,9 @@ class GraphGenerator {
   void convolve();
   void attention();
   void loop();
+  void loop_and_gradient();
   void branches();
-  Value recurrence(Value state, Value other);
+  Value recurrence(Value state, Value other, int depth = 0);
 
   /// Integers of these extents: what the graph has, computed or drawn, mostly in [-1, extent].
   Value indices(const Ints& dims, std::int64_t extent);
@@ -134,6 +138,7 @@ class GraphGenerator {
   std::vector<Array> inputs_;
   std::vector<Value> pool_;
   std::vector<std::int64_t> palette_;
+  int loop_gradients_ = 0;
 };
 
 }  // namespace kiln

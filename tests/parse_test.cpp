@@ -271,6 +271,43 @@ TEST_CASE("all_that_is_not_supported_is_listed_with_its_lines") {
   }
 }
 
+TEST_CASE("what_no_function_runs_is_listed_too_and_each_kind_by_its_name") {
+  const std::string text = R"(
+    func.func @main(%a: tensor<4x!quant.uniform<i8:f32, 0.1:-30>>, %b: tensor<4xf32>, %c: tensor<*xf32>) -> tensor<4xf32> {
+      %t = stablehlo.create_token : !stablehlo.token
+      %0:2 = "stablehlo.infeed"(%t) <{infeed_config = "", layout = [[0]]}> : (!stablehlo.token) -> (tensor<4xf32>, !stablehlo.token)
+      %1 = "stablehlo.all_reduce"(%b) <{replica_groups = dense<[[0, 1]]> : tensor<1x2xi64>}> ({
+      ^bb0(%x: tensor<f32>, %y: tensor<f32>):
+        %s = stablehlo.add %x, %y : tensor<f32>
+        stablehlo.return %s : tensor<f32>
+      }) : (tensor<4xf32>) -> tensor<4xf32>
+      %n = stablehlo.constant dense<[4]> : tensor<1xi64>
+      %z = stablehlo.constant dense<0.0> : tensor<f32>
+      %2 = stablehlo.rng %z, %z, %n, distribution = UNIFORM : (tensor<f32>, tensor<f32>, tensor<1xi64>) -> tensor<4xf32>
+      %3 = stablehlo.convert %b : (tensor<4xf32>) -> tensor<4xf16>
+      %4 = stablehlo.custom_call @Sharding(%b) : (tensor<4xf32>) -> tensor<4xf32>
+      %5 = stablehlo.add %2, %b : tensor<4xf32, #stablehlo.bounds<4>>
+      return %1 : tensor<4xf32>
+    }
+    func.func private @never_called(%a: tensor<4xf32>) -> tensor<4xf32> {
+      %0 = stablehlo.collective_permute %a : tensor<4xf32>
+      return %0 : tensor<4xf32>
+    })";
+  CHECK(complaint(text) ==
+        "test.mlir:2: !quant.uniform is not supported\n"
+        "test.mlir:2: unranked tensor is not supported\n"
+        "test.mlir:3: stablehlo.create_token is not supported\n"
+        "test.mlir:3: !stablehlo.token is not supported\n"
+        "test.mlir:4: stablehlo.infeed is not supported\n"
+        "test.mlir:4: !stablehlo.token is not supported\n"
+        "test.mlir:5: stablehlo.all_reduce is not supported\n"
+        "test.mlir:12: stablehlo.rng is not supported\n"
+        "test.mlir:13: f16 is not supported\n"
+        "test.mlir:14: custom_call @Sharding is not supported\n"
+        "test.mlir:15: tensor encoding is not supported\n"
+        "test.mlir:19: stablehlo.collective_permute is not supported");
+}
+
 TEST_CASE("checks_of_test_files_are_results") {
   const ParsedModule module = parse_module(R"(
     func.func @main() -> tensor<2xf64> {

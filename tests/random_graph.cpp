@@ -1,6 +1,7 @@
 #include "tests/random_graph.h"
 
 #include <algorithm>
+#include <limits>
 #include <numeric>
 #include <set>
 
@@ -20,6 +21,46 @@ using namespace build;
 constexpr std::int64_t kExtents[] = {1, 1, 2, 3, 4, 5, 7, 8, 13, 15, 16, 17, 31, 32, 33, 48, 101};
 constexpr std::int64_t kLongExtents[] = {257, 1000, 4099, 5003};
 constexpr std::size_t kMaxResults = 8;
+constexpr DType kWholes[] = {DType::i8,  DType::i16,  DType::i32,  DType::i64,
+                             DType::ui8, DType::ui16, DType::ui32, DType::ui64};
+
+/// Some elements become numbers that arithmetic goes wrong with.
+void sprinkle(Array& array, Random& random) {
+  visit_dtype(array.dtype(), [&]<class T>(T) {
+    using Limits = std::numeric_limits<T>;
+    for (T& x : array.data<T>()) {
+      if (!random.chance(0.1F)) continue;
+      if constexpr (std::is_floating_point_v<T>) {
+        const T special[] = {T(0),
+                             -T(0),
+                             Limits::infinity(),
+                             -Limits::infinity(),
+                             Limits::quiet_NaN(),
+                             Limits::denorm_min(),
+                             -Limits::min() / 2,
+                             Limits::max(),
+                             Limits::lowest(),
+                             Limits::epsilon(),
+                             T(1) + Limits::epsilon(),
+                             T(1e30),
+                             T(-1e-30),
+                             T(16777217)};
+        x = special[random.below(std::size(special))];
+      } else {
+        const T special[] = {T(0), T(1), T(-1), Limits::min(), Limits::max()};
+        x = special[random.below(std::size(special))];
+      }
+    }
+  });
+}
+
+/// The elements of the largest value that these need.
+std::int64_t largest_behind(const std::vector<Value>& values) {
+  std::int64_t largest = 0;
+  for (const Node* node : topological(values))
+    for (const Type& type : node->types()) largest = std::max(largest, type.count());
+  return largest;
+}
 
 double extent_of(const Type& type, const Ints& axes) {
   double extent = 1;
@@ -35,28 +76,34 @@ GraphGenerator::GraphGenerator(std::uint64_t seed, const RandomGraphOptions& opt
   function_.graph = std::make_shared<Graph>();
   for (int i = 0; i < 3; ++i) palette_.push_back(pick(kExtents));
   if (chance(0.1)) palette_.push_back(pick(kLongExtents));
-  if (chance(0.03)) palette_.push_back(0);
+  if (chance(0.06)) palette_.push_back(0);
 }
 
 RandomGraph GraphGenerator::run() {
   for (std::uint64_t i = 0, n = 2 + below(3); i < n; ++i) argument(real_);
   if (chance(0.5)) argument(DType::i32);
   if (chance(0.3)) argument(DType::i1);
-  if (chance(0.2)) argument(pick({DType::f64, DType::i64, DType::ui8, DType::i8, DType::ui32}));
+  if (chance(0.5)) argument(chance(0.2) ? pick({DType::f32, DType::f64}) : pick(kWholes));
   std::vector<Value> states;
   if (options_.state && chance(0.5))
     for (std::uint64_t i = 0, n = 1 + below(3); i < n; ++i) states.push_back(argument(real_));
   for (int i = 0; i < options_.steps; ++i) step();
   for (Value state : states) update(state);
   choose_results();
-  return {std::move(function_), std::move(inputs_)};
+  return {std::move(function_), std::move(inputs_), loop_gradients_};
+}
+
+bool GraphGenerator::fits(const Ints& dims, double times, std::int64_t each) const {
+  auto elements = static_cast<double>(each);
+  for (std::int64_t extent : dims) elements *= static_cast<double>(extent);
+  return elements <= times * static_cast<double>(options_.elements);
 }
 
 Ints GraphGenerator::dims() {
   for (;;) {
     Ints dims(pick({0, 1, 1, 1, 2, 2, 2, 2, 3, 3, 4, 5}));
     for (std::int64_t& extent : dims) extent = chance(0.1) ? 1 : pick(palette_);
-    if (element_count(dims) <= options_.elements * 2) return dims;
+    if (fits(dims, 2)) return dims;
   }
 }
 
@@ -75,6 +122,7 @@ Value GraphGenerator::argument(const Type& type, double low, double high) {
   const std::size_t index = function_.arguments.size();
   function_.arguments.push_back({type, fmt::format("arg{}", index), -1});
   inputs_.push_back(random_array(type, random_.bits64(), low, high));
+  if (chance(0.06)) sprinkle(inputs_.back(), random_);
   const Value value = function_.argument(static_cast<int>(index));
   keep(value);
   return value;
@@ -115,10 +163,12 @@ void GraphGenerator::step() {
   static constexpr Step kSteps[] = {
       &GraphGenerator::function,
       &GraphGenerator::function,
+      &GraphGenerator::function,
       &GraphGenerator::arithmetic,
       &GraphGenerator::arithmetic,
       &GraphGenerator::arithmetic,
       &GraphGenerator::choice,
+      &GraphGenerator::integers,
       &GraphGenerator::integers,
       &GraphGenerator::conversion,
       &GraphGenerator::stretch,
@@ -138,6 +188,8 @@ void GraphGenerator::step() {
       &GraphGenerator::gradient,
       &GraphGenerator::normalise,
       &GraphGenerator::special_function,
+      &GraphGenerator::special_function,
+      &GraphGenerator::bits,
       &GraphGenerator::bits,
       &GraphGenerator::cut,
       &GraphGenerator::cut,
@@ -157,13 +209,15 @@ void GraphGenerator::step() {
       &GraphGenerator::attention,
       &GraphGenerator::gradient,
       &GraphGenerator::loop,
-      &GraphGenerator::loop,
+      &GraphGenerator::loop_and_gradient,
       &GraphGenerator::branches,
   };
   (this->*pick(kSteps))();
 }
 
-Value GraphGenerator::above(Value x, double least) { return add(unary(Op::abs, x), like(x, least)); }
+Value GraphGenerator::above(Value x, double least) {
+  return add(unary(Op::abs, x), like(x, least));
+}
 
 void GraphGenerator::function() {
   const Value x = real();
@@ -206,10 +260,13 @@ void GraphGenerator::arithmetic() {
 
 void GraphGenerator::choice() {
   const Value x = any();
-  const Value condition = compare(x, partner(x), static_cast<Direction>(below(6)));
+  Value condition = compare(x, partner(x), static_cast<Direction>(below(6)));
   keep(condition);
-  // The condition chooses between values of its own shape, of any type.
-  const Value yes = find([&](Value v) { return v.type().dims == x.type().dims; });
+  // The condition chooses between values of its own shape, of any type; one of rank 0 between any.
+  const Value yes =
+      find([&](Value v) { return v.type().dims == x.type().dims || x.type().rank() == 0; });
+  if (condition.type().dims != yes.type().dims)
+    condition = broadcast(condition, yes.type().dims, {});
   keep(select(condition, yes, partner(yes)));
 }
 
@@ -228,8 +285,8 @@ void GraphGenerator::integers() {
 
 void GraphGenerator::conversion() {
   const Value x = any();
-  keep(convert(x, pick({real_, real_, real_, DType::f32, DType::f64, DType::i32, DType::i64,
-                        DType::i1, DType::ui8, DType::i16})));
+  if (chance(0.4)) return keep(convert(x, real_));
+  keep(convert(x, chance(0.6) ? pick(kWholes) : pick({DType::f32, DType::f64, DType::i1})));
 }
 
 void GraphGenerator::stretch() {
@@ -252,8 +309,7 @@ void GraphGenerator::stretch() {
       axes.push_back(axis);
       break;
     }
-  if (axes.size() == x.type().dims.size() && element_count(dims) <= options_.elements)
-    keep(broadcast(x, dims, axes));
+  if (axes.size() == x.type().dims.size() && fits(dims)) keep(broadcast(x, dims, axes));
 }
 
 void GraphGenerator::permute() {
@@ -312,9 +368,12 @@ void GraphGenerator::reduction() {
   const Ints axes = some_axes(x.type());
   const DType dtype = x.type().dtype;
   if (!is_float(dtype))
-    return keep(
-        reduce(x, pick({Op::add, Op::maximum, Op::minimum, Op::or_, Op::and_, Op::xor_}), axes));
-  const Op op = pick({Op::add, Op::add, Op::maximum, Op::minimum});
+    return keep(reduce(
+        x, pick({Op::add, Op::multiply, Op::maximum, Op::minimum, Op::or_, Op::and_, Op::xor_}),
+        axes));
+  const Op op = extent_of(x.type(), axes) < 40 && chance(0.2)
+                    ? Op::multiply
+                    : pick({Op::add, Op::add, Op::maximum, Op::minimum});
   const Value y = reduce(x, op, axes);
   keep(y);
   if (chance(0.5)) keep(multiply(y, like(y, 1 / extent_of(x.type(), axes))));
@@ -327,7 +386,7 @@ void GraphGenerator::reduction() {
 }
 
 void GraphGenerator::product() {
-  const DType dtype = chance(0.9) ? real_ : pick({DType::i32, DType::f64, DType::i1});
+  const DType dtype = chance(0.9) ? real_ : any().type().dtype;
   const auto typed = [&](Value v) { return v.type().dtype == dtype; };
   const Value a = find(typed), b = find(typed);
   if (!a || !b) return;
@@ -431,10 +490,10 @@ void GraphGenerator::pairs() {
 void GraphGenerator::leaf() {
   const Ints shape = dims();
   if (!shape.empty() && chance(0.5))
-    keep(iota(graph(), {pick({real_, DType::i32, DType::i64}), shape},
+    keep(iota(graph(), {chance(0.4) ? real_ : pick(kWholes), shape},
               static_cast<std::int64_t>(below(shape.size()))));
   else
-    keep(constant({pick({real_, real_, DType::i32}), shape}));
+    keep(constant({chance(0.7) ? real_ : pick(kWholes), shape}));
 }
 
 void GraphGenerator::stop() {
@@ -447,23 +506,42 @@ void GraphGenerator::stop() {
 }
 
 void GraphGenerator::gradient() {
-  const Value x = real();
-  if (!x || !options_.gradients || chance(0.5)) return;
-  Ints all(x.type().dims.size());
-  std::iota(all.begin(), all.end(), 0);
-  const Value loss = reduce(x, Op::add, all);
+  if (const Value x = real(); x && !gradient_of(x)) gradient_of(real());
+}
+
+/// A loop, and what its gradient is.
+void GraphGenerator::loop_and_gradient() {
+  loop();
+  const Value last = pool_.back();
+  if (last.node->op() == Op::while_ && last.type().dtype == real_) gradient_of(last);
+}
+
+/// With respect to all arguments it was computed from; false where something on the way is not
+/// differentiable, or the gradient takes far more than what it is of, as that of windows may.
+bool GraphGenerator::gradient_of(Value x) {
+  if (!options_.gradients) return false;
   std::vector<Value> wrt;
   for (Value v : pool_)
     if (v.node->op() == Op::parameter && v.type().dtype == real_) wrt.push_back(v);
+  Ints all(x.type().dims.size());
+  std::iota(all.begin(), all.end(), 0);
+  const Value loss = reduce(x, Op::add, all);
+  const double mean = 1 / static_cast<double>(std::max<std::int64_t>(1, x.type().count()));
+  std::vector<Value> found;
   try {
-    for (Value g : gradients(std::vector{loss},
-                             std::vector{like(loss, 1 / static_cast<double>(std::max<std::int64_t>(
-                                                            1, x.type().count())))},
-                             wrt))
-      if (chance(0.7)) keep(g);
+    for (Value g : gradients(std::vector{loss}, std::vector{like(loss, mean)}, wrt))
+      if (chance(0.7)) found.push_back(g);
   } catch (const Error&) {
-    return;  // something on the way is not differentiable
+    return false;
   }
+  if (largest_behind(found) > 10 * options_.elements) return false;
+  const auto loops = [](const std::vector<Value>& values) {
+    return std::ranges::count_if(topological(values),
+                                 [](const Node* n) { return n->op() == Op::while_; });
+  };
+  if (loops(found) > loops({x})) ++loop_gradients_;
+  for (Value g : found) keep(g);
+  return true;
 }
 
 void GraphGenerator::add_result(Value value, const std::string& name) {
@@ -513,6 +591,14 @@ void GraphGenerator::choose_results() {
   // Values inside, arguments, the same twice.
   for (std::uint64_t i = below(3); i > 0; --i) add_result(any(), "");
   if (function_.results.empty()) add_result(any(), "");
+}
+
+RandomGraphOptions options_of(std::uint64_t seed) {
+  RandomGraphOptions options;
+  options.steps = seed % 5 == 4 ? 70 : seed % 5 == 3 ? 24 : 10;
+  options.elements = seed % 7 == 6 ? 40000 : seed % 7 > 3 ? 100 : 3000;
+  if (options.elements == 40000) options.steps = 12;
+  return options;
 }
 
 RandomGraph random_graph(std::uint64_t seed, const RandomGraphOptions& options) {

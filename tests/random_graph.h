@@ -20,8 +20,12 @@ struct RandomGraphOptions {
 struct RandomGraph {
   Function function;
   std::vector<Array> inputs;
+  int loop_gradients = 0;  // gradients that went through a loop
 };
 
+/// Those of the fuzzer's graph of this seed: small graphs and large ones, small values and large
+/// ones.
+RandomGraphOptions options_of(std::uint64_t seed);
 RandomGraph random_graph(std::uint64_t seed, const RandomGraphOptions& options = {});
 
 }  // namespace kiln

@@ -32,9 +32,18 @@ void GraphGenerator::special_function() {
 }
 
 void GraphGenerator::bits() {
+  const auto bitcast = [&](Value x, DType dtype) -> Value {
+    return {graph().make(Op::bitcast_convert, {x}, {}, Type{dtype, x.type().dims}), 0};
+  };
   if (chance(0.3)) {
     const Value x = real();
-    if (x) keep(unary(Op::is_finite, x));
+    if (!x) return;
+    const bool narrow = real_ == DType::f32;
+    if (chance(0.5)) return keep(unary(Op::is_finite, x));
+    if (chance(0.5)) return keep(bitcast(x, narrow ? DType::ui32 : DType::i64));
+    const DType whole = narrow ? DType::i32 : DType::ui64;
+    const Value bits = find([&](Value v) { return v.type().dtype == whole; });
+    if (bits) keep(bitcast(bits, real_));
     return;
   }
   const Value x =
@@ -49,7 +58,7 @@ void GraphGenerator::bits() {
                           : size == 8 ? pick({DType::ui64, DType::i64})
                           : size == 2 ? pick({DType::ui16, DType::i16})
                                       : pick({DType::ui8, DType::i8});
-      return keep({graph().make(Op::bitcast_convert, {x}, {}, Type{other, x.type().dims}), 0});
+      return keep(bitcast(x, other));
     }
     default:
       return keep(
@@ -159,14 +168,13 @@ void GraphGenerator::lookup() {
   if (chance(0.5)) {
     Ints dims = x.type().dims;
     dims[static_cast<std::size_t>(axis)] = pick(palette_);
-    if (element_count(dims) <= options_.elements) keep(take_along(x, indices(dims, extent), axis));
+    if (fits(dims)) keep(take_along(x, indices(dims, extent), axis));
     return;
   }
   Ints dims;
   for (std::uint64_t i = below(3); i > 0; --i) dims.push_back(pick(palette_));
   const std::int64_t rest = extent == 0 ? 0 : x.type().count() / extent;
-  if (element_count(dims) * rest <= options_.elements && x.type().rank() + 1 <= 5)
-    keep(take(x, indices(dims, extent), axis));
+  if (fits(dims, 1, rest) && x.type().rank() + 1 <= 5) keep(take(x, indices(dims, extent), axis));
 }
 
 void GraphGenerator::scattering() {
@@ -181,7 +189,7 @@ void GraphGenerator::scattering() {
   else
     for (std::uint64_t i = below(2); i > 0; --i) dims.push_back(pick(palette_));
   const std::int64_t rest = along || extent == 0 ? 1 : x.type().count() / extent;
-  if (element_count(dims) * rest > options_.elements) return;
+  if (!fits(dims, 1, rest)) return;
   const Value at = indices(dims, extent);
   const Type places =
       (along ? take_along(x, at, axis) : take(x, at, axis)).type();  // shaped like what is read
@@ -192,7 +200,7 @@ void GraphGenerator::scattering() {
     case 0:
       return keep(scatter_replace(x, at, updates, attrs));
     case 1:
-      return keep(scatter(x, at, updates, attrs, pick({Op::maximum, Op::minimum})));
+      return keep(scatter(x, at, updates, attrs, pick({Op::maximum, Op::minimum, Op::multiply})));
     case 2:
       return keep(scatter({x}, at, {updates}, attrs, mixing_region())[0]);
     default:
@@ -229,6 +237,7 @@ void GraphGenerator::general_gather() {
   axes.resize(window.size());
   std::sort(axes.begin(), axes.end());
   attrs.offset_dims = axes;
+  if (!fits(places_dims, 1, element_count(attrs.slice_sizes))) return;
   const auto at = static_cast<std::ptrdiff_t>(below(places_dims.size() + 1));
   const auto components = static_cast<std::int64_t>(attrs.start_index_map.size());
   if (components == 1 && chance(0.5)) {
@@ -237,8 +246,6 @@ void GraphGenerator::general_gather() {
     attrs.index_vector_dim = at;
     places_dims.insert(places_dims.begin() + at, components);
   }
-  const std::int64_t slices = element_count(places_dims);
-  if (slices * element_count(attrs.slice_sizes) > options_.elements) return;
   const Value places = indices(places_dims, 1 + x.type().dims[0]);
   const Value read = gather(x, places, attrs);
   keep(read);
@@ -303,7 +310,7 @@ void GraphGenerator::pooling() {
   }
   keep(reduce_window(x,
                      is_float(x.type().dtype)
-                         ? pick({Op::add, Op::add, Op::maximum, Op::minimum})
+                         ? pick({Op::add, Op::add, Op::maximum, Op::minimum, Op::multiply})
                          : pick({Op::add, Op::maximum, Op::minimum, Op::or_, Op::and_, Op::xor_}),
                      attrs));
 }
@@ -442,8 +449,22 @@ void GraphGenerator::attention() {
   if (chance(0.2)) keep(weights);
 }
 
-/// One step of a recurrence over a value: of its own size, with what it captures.
-Value GraphGenerator::recurrence(Value state, Value other) {
+/// One step of a recurrence over a value: of its own size, with what it captures; now and then
+/// itself a loop or a branch.
+Value GraphGenerator::recurrence(Value state, Value other, int depth) {
+  if (depth < 2 && chance(0.15)) {
+    if (chance(0.5))
+      return counted(graph(), between(0, 3), {state}, [&](Value, std::span<const Value> v) {
+        return std::vector{recurrence(v[0], other, depth + 1)};
+      })[0];
+    Ints all(state.type().dims.size());
+    std::iota(all.begin(), all.end(), 0);
+    const Value sum = reduce(state, Op::add, all);
+    return if_(
+        compare(sum, like(sum, 0.125), Direction::GT),
+        [&] { return std::vector{recurrence(state, other, depth + 1)}; },
+        [&] { return std::vector{recurrence(other, state, depth + 1)}; })[0];
+  }
   switch (below(4)) {
     case 0:
       return unary(Op::tanh, add(state, multiply(other, like(other, 0.25))));

@@ -170,9 +170,11 @@ Ints Context::constant_ints(int i) const {
   const Value value = operand(i);
   if (value.node->op() != Op::constant || !is_integer(value.type().dtype))
     unsupported(fmt::format("with an operand {} that is no integer constant", i));
+  const Type list{value.type().dtype, {type(0).rank()}};
+  expect_type(i, list);
   Attribute attribute{value.node->attrs<ConstantAttrs>().value, where()};
   Ints values = to_ints(*this, "value", attribute);
-  if (values.size() == 1) values.resize(static_cast<std::size_t>(value.type().count()), values[0]);
+  if (values.size() == 1) values.resize(static_cast<std::size_t>(list.count()), values[0]);
   return values;
 }
 

@@ -27,12 +27,16 @@ Axis axis_of(const WindowAttrs& a, const Type& operand, std::size_t axis) {
           .high = a.high[axis]};
 }
 
-std::vector<Axis> axes_of(const Node& node) {
+}  // namespace
+
+std::vector<Axis> reduce_window_axes(const Node& node) {
   std::vector<Axis> axes;
   for (std::size_t i = 0; i < node.attrs<WindowAttrs>().extents.size(); ++i)
     axes.push_back(axis_of(node.attrs<WindowAttrs>(), node.operand(0).type(), i));
   return axes;
 }
+
+namespace {
 
 /// Whether input i's initial value is only where the combiner starts: then no cotangent need reach
 /// it.
@@ -64,7 +68,7 @@ Both gradient_of_sum(const Node& node, std::size_t i, Value ct) {
     back.strides = a.base_dilations;
     back.base_dilations = a.strides;
     back.window_dilations = a.window_dilations;
-    for (const Axis& axis : axes_of(node)) {
+    for (const Axis& axis : reduce_window_axes(node)) {
       back.low.push_back(axis.spread_window() - 1 - axis.low);
       back.high.push_back(axis.spread_operand() + axis.low -
                           Axis::spread(axis.windows(), axis.stride));
@@ -212,7 +216,7 @@ std::vector<Value> gradient_reduce_window(const Node& node, std::span<const Valu
 std::vector<Array> reference_reduce_window(const Node& node, std::span<const Array> operands) {
   const auto inputs = static_cast<std::ptrdiff_t>(operands.size()) / 2;
   const std::vector<Array> initial(operands.begin() + inputs, operands.end());
-  const std::vector<Axis> axes = axes_of(node);
+  const std::vector<Axis> axes = reduce_window_axes(node);
   const Ints strides = row_major_strides(operands[0].dims());
   // All windows take their next element together.
   std::vector<Array> running;
@@ -245,7 +249,7 @@ std::vector<Array> reference_reduce_window(const Node& node, std::span<const Arr
 
 // The point's axes: the result's, then the window's, one an axis of the operand.
 loop::Val reduce_window_at(const Node& node, int input, Point& point) {
-  const std::vector<Axis> axes = axes_of(node);
+  const std::vector<Axis> axes = reduce_window_axes(node);
   const int rank = node.type().rank();
   std::vector<loop::Index> coordinates;
   std::optional<loop::Val> inside;

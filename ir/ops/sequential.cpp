@@ -151,34 +151,20 @@ using Arrays = std::span<const Array>;
 /// Updates are applied in their row-major order; elements of a slice that lie outside are dropped.
 std::vector<Array> reference_scatter(const Node& node, Arrays operands) {
   const std::size_t n = operands.size() / 2;
-  const Array& indices = operands[n];
-  const Placement placement(node);
-  const Ints &dims = node.type().dims, strides = row_major_strides(dims),
-             index_strides = row_major_strides(indices.dims());
   std::vector<Array> results;
   for (const Array& input : operands.first(n)) results.push_back(input.clone());
   Interpreter combine(node.regions()[0]);
   std::int64_t update = -1;
-  reference::for_each_point(placement.dims(), [&](const Ints& point) {
+  for (const std::int64_t target : Placement(node).targets(operands[n])) {
     ++update;
-    const auto at = [&](std::int64_t axis) { return point[static_cast<std::size_t>(axis)]; };
-    const auto start = [&](std::int64_t component) {
-      // Far outside is as good as just outside, and the sum cannot wrap.
-      const Ints place = placement.index_place(at, component);
-      return std::clamp(reference::index_at(indices, reference::offset_of(place, index_strides)),
-                        -placement.slice_extent(component), placement.extent(component));
-    };
-    const Ints place = placement.operand_place(at, start, std::int64_t{0});
-    for (std::size_t axis = 0; axis < dims.size(); ++axis)
-      if (place[axis] < 0 || place[axis] >= dims[axis]) return;
-    const std::int64_t target = reference::offset_of(place, strides);
+    if (target < 0) continue;
     std::vector<Array> arguments;
     for (const Array& result : results) arguments.push_back(reference::element(result, target));
     for (const Array& updates : operands.subspan(n + 1))
       arguments.push_back(reference::element(updates, update));
     const std::vector<Array> combined = combine(arguments);
     for (std::size_t i = 0; i < n; ++i) reference::copy_element(combined[i], 0, results[i], target);
-  });
+  }
   return results;
 }
 

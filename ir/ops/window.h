@@ -32,6 +32,9 @@ struct Axis {
   }
 };
 
+/// Those of a reduce_window.
+std::vector<Axis> reduce_window_axes(const Node& node);
+
 /// For shape rules: complains unless the list has one entry for each of `axes` axes, none below
 /// `least`.
 void check_list(std::string_view name, const Ints& list, std::size_t axes, std::int64_t least);

@@ -16,60 +16,27 @@
 #include <CLI/CLI.hpp>
 
 #include "ir/text.h"
-#include "runtime/atomic_file.h"
-#include "runtime/safetensors.h"
+#include "runtime/isolated.h"
 #include "tests/fuzz/judge.h"
+#include "tests/fuzz/replay.h"
 #include "tests/fuzz/shrink.h"
 
 namespace kiln::fuzz {
 namespace {
 
 constexpr unsigned kSeconds = 120;  // a graph that takes longer hangs
+constexpr std::chrono::minutes kShrinkTime{5};
 
-/// What `work` says, run in a process of its own; how that process ended if it did not end well.
-/// The process must not have started threads: this one never compiles anything.
-std::string in_process(const std::function<std::string()>& work) {
-  int ends[2];
-  if (::pipe(ends) != 0) throw Error(fmt::format("cannot make a pipe: {}", std::strerror(errno)));
-  std::fflush(nullptr);
-  const pid_t child = ::fork();
-  if (child < 0) throw Error(fmt::format("cannot fork: {}", std::strerror(errno)));
-  if (child == 0) {
-    ::close(ends[0]);
-    ::alarm(kSeconds);
-    std::string said;
-    try {
-      said = work();
-    } catch (const std::exception& error) {
-      said = fmt::format("an exception: {}", error.what());
-    }
-    for (std::size_t at = 0; at < said.size();) {
-      const ssize_t written = ::write(ends[1], said.data() + at, said.size() - at);
-      if (written <= 0) break;
-      at += static_cast<std::size_t>(written);
-    }
-    ::_exit(0);
-  }
-  ::close(ends[1]);
-  std::string said;
-  char buffer[4096];
-  for (ssize_t got; (got = ::read(ends[0], buffer, sizeof buffer)) != 0;) {
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) break;
-    said.append(buffer, static_cast<std::size_t>(got));
-  }
-  ::close(ends[0]);
-  int status = 0;
-  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
-  }
-  if (WIFSIGNALED(status))
-    return WTERMSIG(status) == SIGALRM ? fmt::format("no end after {} seconds", kSeconds)
-                                       : fmt::format("a crash: {}", strsignal(WTERMSIG(status)));
-  return said;
+/// What is wrong with a graph, judged in a process of its own; how that ended if not well. The
+/// process must not have started threads: this one never compiles anything.
+std::string judge_apart(const RandomGraph& graph, double seconds) {
+  const std::function<std::string()> job = [&] { return judge(graph.function, graph.inputs); };
+  const IsolatedResult result = run_isolated(std::span(&job, 1), 1, seconds)[0];
+  return result.death.empty() ? result.message : "a crash: " + result.death;
 }
 
 std::string judge_seed(std::uint64_t seed, const Plant* plant) {
-  const RandomGraph graph = graph_of(seed);
+  const RandomGraph graph = random_graph(seed, options_of(seed));
   return judge(graph.function, graph.inputs, plant);
 }
 
@@ -186,26 +153,27 @@ class Campaign {
   std::map<std::uint64_t, std::string> failures_;
 };
 
-/// Shrinks the seed's graph and writes it as FOLDER/fuzz-SEED.mlir with its inputs beside it.
+/// Shrinks the seed's graph, as long as that takes a few minutes, and writes it as
+/// FOLDER/fuzz-SEED.mlir with its inputs beside it.
 void write_down(std::uint64_t seed, const std::string& failure, const std::string& folder) {
-  const auto fails = [](const RandomGraph& candidate) {
-    return !in_process([&] { return judge(candidate.function, candidate.inputs); }).empty();
+  const auto start = std::chrono::steady_clock::now();
+  const auto fails = [&](const RandomGraph& candidate) {
+    return std::chrono::steady_clock::now() - start < kShrinkTime &&
+           !judge_apart(candidate, kSeconds / 4.0).empty();
   };
-  const RandomGraph small = shrink(graph_of(seed), fails);
-  const std::string now = in_process([&] { return judge(small.function, small.inputs); });
-  std::filesystem::create_directories(folder);
+  const RandomGraph small = shrink(random_graph(seed, options_of(seed)), fails);
+  const std::string comment =
+      fmt::format("seed {}: {}\nshrunk: {}", seed, failure, judge_apart(small, kSeconds));
   const std::string base = fmt::format("{}/fuzz-{}", folder, seed);
-  const std::string text =
-      fmt::format("// seed {}: {}\n// shrunk: {}\n", seed, failure, now) + to_text(small.function);
-  write_file(base + ".mlir", text);
-  NamedArrays inputs;
-  for (std::size_t i = 0; i < small.inputs.size(); ++i)
-    inputs[small.function.arguments[i].name] = small.inputs[i];
-  save_safetensors(base + ".safetensors", inputs);
-  fmt::print(
-      "{}\nwritten to {}.mlir; again: ./dev fuzz --seed {} --graphs 1, or\n"
-      "  kiln check {}.mlir --inputs {}.safetensors\n",
-      text, base, seed, base, base);
+  write_graph(small, comment, base);
+  fmt::print("{}\n{}\nagain: ./dev fuzz --replay {}.mlir\n", comment, to_text(small.function),
+             base);
+}
+
+int replay(const std::string& path) {
+  const std::string found = judge_apart(read_graph(path), kSeconds);
+  fmt::print("{}: {}\n", path, found.empty() ? "all modes agree" : found);
+  return found.empty() ? 0 : 1;
 }
 
 int self_test(std::uint64_t first, std::uint64_t graphs, int jobs) {
@@ -228,15 +196,17 @@ int self_test(std::uint64_t first, std::uint64_t graphs, int jobs) {
 
 int main(int argc, char** argv) {
   CLI::App app("Random graphs, fused and unfused against the reference.", "fuzz");
-  std::uint64_t graphs = 1000, first = 0;
+  std::uint64_t graphs = 500, first = 0;
   int jobs = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
-  bool planted = false;
-  std::string folder = "build/fuzz";
+  bool planted = false, write = false;
+  std::string folder = "build/fuzz", file;
   app.add_option("--graphs", graphs, "how many")->check(CLI::PositiveNumber)->capture_default_str();
   app.add_option("--seed", first, "of the first graph; the others follow")->capture_default_str();
   app.add_option("--jobs", jobs, "processes")->check(CLI::Range(1, 256))->capture_default_str();
   app.add_option("--output", folder, "where failures are written")->capture_default_str();
   app.add_flag("--self-test", planted, "plant bugs, one at a time, and tell which are found");
+  app.add_flag("--write", write, "write the graph of --seed as if it had failed, judge nothing");
+  app.add_option("--replay", file, "judge a graph that was written, given its .mlir file");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -244,6 +214,13 @@ int main(int argc, char** argv) {
     return status == 0 ? 0 : 2;
   }
   if (planted) return self_test(first, graphs, jobs);
+  if (!file.empty()) return replay(file);
+  std::filesystem::create_directories(folder);
+  if (write) {
+    write_graph(random_graph(first, options_of(first)), fmt::format("seed {}", first),
+                fmt::format("{}/fuzz-{}", folder, first));
+    return 0;
+  }
 
   fmt::print("seeds {} to {}\n", first, first + graphs - 1);
   std::fflush(stdout);
