@@ -1,5 +1,8 @@
 #include "ir/array.h"
 
+#include <unistd.h>
+
+#include <atomic>
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
@@ -10,14 +13,33 @@ namespace {
 
 constexpr std::size_t kAlignment = 64;
 
+std::size_t machine_memory() {
+  static const auto kBytes = static_cast<std::size_t>(::sysconf(_SC_PHYS_PAGES)) *
+                             static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  return kBytes;
+}
+
+std::atomic<std::size_t> held_bytes = 0;  // by all arrays
+
+/// Linux gives out more memory than there is and ends the process that uses it, so what the machine
+/// cannot hold is refused here.
 std::shared_ptr<std::byte[]> aligned_zeros(std::size_t bytes) {
   // Whole cache lines, at least one: an empty tensor still has an address.
   const std::size_t rounded = std::max(kAlignment, (bytes + kAlignment - 1) & ~(kAlignment - 1));
-  void* memory = std::aligned_alloc(kAlignment, rounded);
-  if (memory == nullptr)
-    throw Error(fmt::format("out of memory: {} bytes were asked for", rounded));
+  const std::size_t held = held_bytes.fetch_add(rounded) + rounded;
+  void* memory = held > machine_memory() ? nullptr : std::aligned_alloc(kAlignment, rounded);
+  if (memory == nullptr) {
+    held_bytes -= rounded;
+    throw Error(
+        fmt::format("out of memory: {} bytes were asked for beside {} in use; this machine "
+                    "has {}",
+                    rounded, held - rounded, machine_memory()));
+  }
   std::memset(memory, 0, rounded);
-  return {static_cast<std::byte*>(memory), [](std::byte* p) { std::free(p); }};
+  return {static_cast<std::byte*>(memory), [rounded](std::byte* p) {
+            std::free(p);
+            held_bytes -= rounded;
+          }};
 }
 
 // StableHLO leaves out-of-range conversion to the implementation; as XLA, it saturates, NaN → 0.

@@ -2,8 +2,8 @@
 #include <algorithm>
 #include <csignal>
 #include <cstdio>
-#include <filesystem>
 #include <sstream>
+#include <system_error>
 
 #include <CLI/CLI.hpp>
 
@@ -20,18 +20,47 @@ namespace {
 
 constexpr int kDone = 0, kCheckFailed = 1, kBadInput = 2, kBug = 3;
 
-constexpr const char* kExamples = R"(Examples:
-  kiln models                                        what there is
-  kiln train digits                                  train on digits that kiln draws itself
-  kiln train digits --data /usr/share/datasets/fashion-mnist --plot plots
-  kiln dump digits --stage fused                     the graph after fusion, as text
-  kiln dump digits --stage graph --format svg > graph.svg
-  kiln bench digit_mlp --mode fused,unfused          time one against the other
-  kiln run f.mlir --inputs x.safetensors             run a program in StableHLO's text, as JAX prints it
-  kiln grad f.mlir --wrt 0,2 -o df.mlir              its gradient for two of its arguments, as a program
-  kiln check f.mlir                                  the modes against each other
-  kiln dump f.mlir --stage loops                     what it is compiled to
-)";
+struct Example {
+  std::string_view command, arguments, meaning;
+};
+constexpr Example kExamples[] = {
+    {"models", "", "what there is"},
+    {"train", "digits", "train on digits that kiln draws itself"},
+    {"train", "digits --data /usr/share/datasets/fashion-mnist --plot plots",
+     "on four IDX files, with a learning curve"},
+    {"eval", "digits --checkpoint digits.safetensors", "the accuracy of trained weights"},
+    {"dump", "digits --stage fused", "a training step after fusion, as text"},
+    {"dump", "digits --stage graph --format svg > graph.svg", "a picture of the model"},
+    {"dump", "f.mlir --stage loops", "what a program is compiled to"},
+    {"bench", "digit_mlp --mode fused,unfused", "time one against the other"},
+    {"run", "f.mlir --inputs x.safetensors",
+     "run a program in StableHLO's text, as JAX prints it, and print its results"},
+    {"run", "f.mlir --inputs x.safetensors --mode reference --outputs y.safetensors",
+     "interpret it, and write them"},
+    {"grad", "f.mlir --wrt 0,2 -o df.mlir",
+     "its results and its gradients for two of its arguments, as a program"},
+    {"check", "f.mlir", "the modes against each other, on arguments drawn at random"},
+    {"conformance", "stablehlo/stablehlo/testdata",
+     "run files that check themselves; count what passes, is rejected, is wrong"},
+};
+constexpr const char* kNames =
+    "Tensors in safetensors files have the names of arguments and results: the attribute "
+    "kiln.name,\n"
+    "else arg0, arg1, … and result0, result1, …\n";
+constexpr const char* kStatus =
+    "Exit status: 0 done, 1 a check failed, 2 the input was wrong, 3 a bug in kiln.\n";
+
+/// Those of one command; of all where it has no name.
+std::string examples(std::string_view command = "") {
+  std::string text = "Examples:\n";
+  for (const Example& example : kExamples) {
+    if (!command.empty() && command != example.command) continue;
+    const std::string line = fmt::format("kiln {} {}", example.command, example.arguments);
+    text += line.size() <= 50 ? fmt::format("  {:<50} {}\n", line, example.meaning)
+                              : fmt::format("  {}\n  {:<50} {}\n", line, "", example.meaning);
+  }
+  return text;
+}
 
 void list_models() {
   std::size_t width = 5;
@@ -138,7 +167,6 @@ int run(int argc, char** argv, const std::string& version) {
   CLI::App app{"kiln compiles models written in C++ into one fused function of machine code.",
                "kiln"};
   app.set_version_flag("--version", "kiln " + version);
-  app.footer(kExamples);
   app.require_subcommand(1);
 
   app.add_subcommand("models", "list the models")->callback(list_models);
@@ -282,6 +310,11 @@ int run(int argc, char** argv, const std::string& version) {
     passed = conformance(conforming);
   });
 
+  app.footer(examples() + "\n" + kStatus);
+  for (CLI::App* command : app.get_subcommands({})) {
+    const bool takes_tensors = command == run_command || command == check_command;
+    command->footer(examples(command->get_name()) + (takes_tensors ? kNames : ""));
+  }
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& success) {
@@ -297,14 +330,18 @@ int run(int argc, char** argv, const std::string& version) {
 
 int command(int argc, char** argv, const std::string& version) {
   try {
-    return run(argc, argv, version);
+    const int status = run(argc, argv, version);
+    // What is printed may be all that was asked for: it is lost on a disk that is full.
+    if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0)
+      throw Error("cannot write to the standard output");
+    return status;
   } catch (const Error& error) {
     fmt::print(stderr, "kiln: {}\n", error.what());
-  } catch (const std::filesystem::filesystem_error& error) {
+  } catch (const std::system_error& error) {  // of files, and of printing
     fmt::print(stderr, "kiln: {}\n", error.what());
   } catch (const std::bad_alloc&) {
     fmt::print(stderr, "kiln: out of memory\n");
-  } catch (const InternalError& error) {
+  } catch (const std::exception& error) {
     fmt::print(stderr, "kiln: {}\n", error.what());
     return kBug;
   }

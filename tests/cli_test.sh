@@ -59,6 +59,9 @@ dataset() { # FOLDER
 }
 
 prints "help" "Examples:" --help
+for command in train eval dump bench run grad check conformance; do
+  prints "help of $command" "^  kiln $command " $command --help
+done
 prints "version" "^kiln [0-9]" --version
 prints "models" "^digits " models
 for stage in graph backward optimized fused loops llvm asm memory; do
@@ -217,6 +220,21 @@ for stage in graph optimized fused; do
   "$kiln" dump "$dir/f.mlir" --stage $stage >"$dir/dumped.mlir"
   prints "what is dumped after $stage runs" "^y: tensor<2xf32>" run "$dir/dumped.mlir" --inputs "$dir/x.safetensors"
 done
+
+# README's program, and what README says of it.
+readme=$(dirname "${BASH_SOURCE[0]}")/../README.md
+# shellcheck disable=SC2016 # backquotes, as they stand there
+sed -n '/^```mlir$/,/^```$/{//!p}' "$readme" >"$dir/readme.mlir"
+"$kiln" check "$dir/readme.mlir" >"$dir/out"
+while IFS= read -r line; do
+  check "README shows what check prints: $line" grep -qxF -- "    $line" "$readme"
+done <"$dir/out"
+check "README's program has a gradient" "$kiln" grad "$dir/readme.mlir" --wrt 1 -o "$dir/readme_gradient.mlir"
+
+if [[ -w /dev/full ]]; then
+  "$kiln" dump "$dir/f.mlir" >/dev/full 2>"$dir/err"
+  check "a full disk: status 2" test $? -eq 2
+fi
 
 mkdir "$dir/conformance" "$dir/folder.mlir"
 cp "$dir/checks.mlir" "$dir/square.mlir" "$dir/conformance"
