@@ -522,9 +522,9 @@ void GraphGenerator::stop() {
   if (chance(0.5)) {
     const Value a = graph().parameter(0, x.type()), b = graph().parameter(1, x.type());
     const Region gate{{x.type(), x.type()}, {multiply(unary(Op::tanh, a), b)}};
-    return keep(
-        {graph().make(Op::composite, {x, partner(x)}, CallAttrs{"kiln.gate", ""}, std::nullopt, {gate}),
-         0});
+    return keep({graph().make(Op::composite, {x, partner(x)}, CallAttrs{"kiln.gate", ""},
+                              std::nullopt, {gate}),
+                 0});
   }
   const Region region{{x.type()}, {graph().parameter(0, x.type())}};
   keep({graph().make(Op::composite, {x}, CallAttrs{"kiln.stop_gradient", ""}, std::nullopt,

@@ -40,7 +40,10 @@ void GraphGenerator::bits() {
     if (!x) return;
     const bool narrow = real_ == DType::f32;
     if (chance(0.5)) return keep(unary(Op::is_finite, x));
-    if (chance(0.5)) return keep(bitcast(x, narrow ? DType::ui32 : DType::i64));
+    if (chance(0.5)) {  // of numbers: the sign of a NaN is the processor's
+      const Value number = select(compare(x, x, Direction::EQ), x, like(x, 0));
+      return keep(bitcast(number, narrow ? DType::ui32 : DType::i64));
+    }
     const DType whole = narrow ? DType::i32 : DType::ui64;
     const Value bits = find([&](Value v) { return v.type().dtype == whole; });
     if (bits) keep(bitcast(bits, real_));
