@@ -18,7 +18,7 @@
 namespace kiln {
 namespace {
 
-constexpr int kDone = 0, kCheckFailed = 1, kBadInput = 2, kBug = 3;
+constexpr int kDone = 0, kCheckFailed = 1, kBadInput = 2, kBug = 3, kInterrupted = 130;
 
 struct Example {
   std::string_view command, arguments, meaning;
@@ -67,7 +67,7 @@ void list_models() {
   for (const ModelEntry& entry : registered_models()) width = std::max(width, entry.name.size());
   fmt::print("{:<{}}  {:>10}  {}\n", "model", width, "parameters", "what it shows");
   for (const ModelEntry& entry : registered_models())
-    fmt::print("{:<{}}  {:>10}  {}\n", entry.name, width, entry.make()->module().parameter_count(),
+    fmt::print("{:<{}}  {:>10}  {}\n", entry.name, width, entry.make()->parameter_count(),
                entry.shows);
 }
 
@@ -94,10 +94,7 @@ std::pair<Function, std::size_t> function_to_dump(const std::string& program) {
     const Traced traced = Jit<std::vector<Tensor>>(work.function).trace(types);
     return {traced.function, traced.outputs};
   }
-  const std::unique_ptr<Model> model = find_model(program).make();
-  const Model::Defaults defaults = model->defaults();
-  const std::unique_ptr<Optimizer> optimizer = model->optimizer(defaults.lr);
-  const Traced traced = training_step(*model, *optimizer).trace(model->batch_types(defaults.batch));
+  const Traced traced = find_model(program).make()->traced();
   return {traced.function, traced.outputs};
 }
 
@@ -169,7 +166,17 @@ int run(int argc, char** argv, const std::string& version) {
   app.set_version_flag("--version", "kiln " + version);
   app.require_subcommand(1);
 
-  app.add_subcommand("models", "list the models")->callback(list_models);
+  int status = kDone;
+  bool train_them = false;
+  CLI::App* models_command = app.add_subcommand("models", "list the models");
+  models_command->add_flag("--train", train_them,
+                           "train them all at full length; a table of what they reach");
+  models_command->callback([&] {
+    if (!train_them)
+      list_models();
+    else if (!train_all())
+      status = kCheckFailed;
+  });
 
   std::string model;
   TrainOptions training;
@@ -184,8 +191,16 @@ int run(int argc, char** argv, const std::string& version) {
   train_command->add_option("--stop", training.stop, "end once the metric has reached this");
   train_command->add_option("--checkpoint", training.checkpoint, "file written after every epoch");
   train_command->add_option("--resume", training.resume, "checkpoint to continue from");
-  train_command->add_option("--plot", training.plot, "folder for the learning curve");
+  train_command->add_option("--init", training.init, "where the model's one weight starts");
+  train_command->add_option("--plot", training.plot, "folder for plots: learning curve, fits, …");
+  train_command->add_option("--plot-format", training.plot_format, "png or svg")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"png", "svg"}));
   train_command->add_option("--json", training.json, "file for one JSON object an epoch");
+  train_command->add_flag("!--no-shuffle", training.shuffle, "keep the order of the data");
+  train_command->add_flag("--explain", training.explain, "print what the examples compute, too");
+  train_command->add_flag("--check-nan", training.check_nan,
+                          "stop at the first step that makes a number infinite or no number");
   train_command->add_flag("--quiet", training.quiet, "print nothing but errors");
   train_command->add_flag("--verbose", training.verbose,
                           "print what compiling cost, phase by phase");
@@ -193,7 +208,10 @@ int run(int argc, char** argv, const std::string& version) {
   train_command->callback([&] {
     const ModelEntry entry = find_model(model);
     common.apply();
-    train(entry.name, *entry.make(), training);
+    const Outcome outcome = train(entry, training);
+    if (!outcome.failure.empty()) fmt::print(stderr, "kiln: {}\n", outcome.failure);
+    if (!outcome.failure.empty()) status = kCheckFailed;
+    if (outcome.interrupted) status = kInterrupted;
   });
 
   TrainOptions evaluation;
@@ -203,12 +221,32 @@ int run(int argc, char** argv, const std::string& version) {
   eval_command->add_option("--checkpoint", evaluation.resume, "its weights")->required();
   eval_command->add_option("--data", evaluation.data, "the folder or file with the data");
   eval_command->add_option("--seed", evaluation.seed, "of drawn data");
+  eval_command->add_option("--plot", evaluation.plot, "folder for plots");
   common.add_to(*eval_command);
   eval_command->callback([&] {
     const ModelEntry entry = find_model(model);
     common.apply();
-    const std::unique_ptr<Model> made = entry.make();
-    fmt::print("{} {:.4f}\n", made->metric(), evaluate(*made, evaluation));
+    Report report(entry.name, false, evaluation.plot);
+    const Outcome outcome = entry.make()->evaluate(evaluation, report);
+    fmt::print("{} {:.6g}\n", outcome.metric.name, outcome.value);
+  });
+
+  TrainOptions prediction;
+  std::vector<std::string> inputs;
+  CLI::App* predict_command =
+      app.add_subcommand("predict", "what a model says of inputs given as arguments");
+  predict_command->add_option("model", model, "its name")->required();
+  predict_command->add_option("input", inputs, "a word, a number, …: what the model takes")
+      ->required();
+  predict_command->add_option("--checkpoint", prediction.resume, "its weights");
+  predict_command->add_option("--data", prediction.data, "the folder or file with the data");
+  predict_command->add_option("--plot", prediction.plot, "folder for plots");
+  common.add_to(*predict_command);
+  predict_command->callback([&] {
+    const ModelEntry entry = find_model(model);
+    common.apply();
+    Report report(entry.name, false, prediction.plot);
+    entry.make()->predict(inputs, prediction, report);
   });
 
   DumpOptions dumping;
@@ -323,7 +361,7 @@ int run(int argc, char** argv, const std::string& version) {
     fmt::print(stderr, "kiln: {} (see kiln --help)\n", error.what());
     return kBadInput;
   }
-  return passed ? kDone : kCheckFailed;
+  return passed ? status : kCheckFailed;
 }
 
 }  // namespace

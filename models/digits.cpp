@@ -26,7 +26,7 @@ struct Network : Module {
   }
 };
 
-class Digits : public Model {
+class Digits : public Learner {
  public:
   Module& module() override { return network_; }
 
@@ -37,19 +37,20 @@ class Digits : public Model {
     const Tensor answer = argmax(network_(batch[0]), 1);
     return sum(to(eq(answer, to(batch[1], DType::i64)), DType::f32));
   }
-  std::string metric() const override { return "accuracy"; }
+  Metric metric() const override { return {"accuracy"}; }
 
   std::unique_ptr<Optimizer> optimizer(double lr) const override {
     return std::make_unique<Adam>(AdamOptions{.lr = lr});
   }
-  Dataset load(const TrainOptions& options) const override {
+  std::vector<std::string> data_sets() const override { return with_installed_images({""}); }
+  Dataset load(const TrainOptions& options) override {
     if (!options.data.empty()) return load_images(options.data, 28, 28, 10);
     // Validation comes from another seed: no drawing is in both.
     const DigitSet train = draw_digits(kDrawnTrain, 2 * options.seed);
     const DigitSet validation = draw_digits(kDrawnValidation, 2 * options.seed + 1);
     return {fmt::format("drawn digits, {} + {} images", kDrawnTrain, kDrawnValidation),
-            {train.images, train.labels},
-            {validation.images, validation.labels},
+            {{train.images, train.labels}},
+            {{validation.images, validation.labels}},
             0.97};
   }
   std::vector<Type> batch_types(std::int64_t batch) const override {

@@ -50,12 +50,18 @@ Dataset load_images(const std::string& folder, std::int64_t height, std::int64_t
     throw Error(
         fmt::format("{}: expected a folder with four IDX files, found no such folder", folder));
   Dataset data;
-  data.train = load_pair(folder, "train", height, width, classes);
-  data.validation = load_pair(folder, "t10k", height, width, classes);
-  data.name = fmt::format("{}, {} + {} images", folder, data.train[0].dims()[0],
-                          data.validation[0].dims()[0]);
+  data.train = {load_pair(folder, "train", height, width, classes)};
+  data.validation = {load_pair(folder, "t10k", height, width, classes)};
+  data.name = fmt::format("{}, {} + {} images", folder, data.train[0][0].dims()[0],
+                          data.validation[0][0].dims()[0]);
   data.required = kRequired;
   return data;
+}
+
+std::vector<std::string> with_installed_images(std::vector<std::string> data_sets) {
+  const char* const fashion = "/usr/share/datasets/fashion-mnist";
+  if (std::filesystem::is_directory(fashion)) data_sets.emplace_back(fashion);
+  return data_sets;
 }
 
 }  // namespace kiln

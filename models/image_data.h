@@ -14,4 +14,7 @@ namespace kiln {
 Dataset load_images(const std::string& folder, std::int64_t height, std::int64_t width,
                     std::int64_t classes);
 
+/// The data sets, and Fashion-MNIST where Debian's package of it is installed.
+std::vector<std::string> with_installed_images(std::vector<std::string> data_sets);
+
 }  // namespace kiln

@@ -34,13 +34,42 @@ ModelEntry find_model(const std::string& name) {
   throw Error(fmt::format("unknown model '{}': expected one of {}", name, known));
 }
 
-Jit<Tensor> training_step(Model& model, Optimizer& optimizer) {
-  return Jit<Tensor>([&](const std::vector<Tensor>& batch) {
-    const auto& parameters = model.module().parameters();
-    const auto [loss, grads] = value_and_grad([&] { return model.loss(batch); }, parameters);
-    optimizer.update(parameters, grads);
-    return std::vector{loss};
-  });
+Outcome Model::evaluate(const TrainOptions&, Report& report) {
+  throw Error(fmt::format("{} has no weights to evaluate", report.model()));
+}
+
+void Model::predict(const std::vector<std::string>&, const TrainOptions&, Report& report) {
+  throw Error(fmt::format("{} does not predict", report.model()));
+}
+
+Tensor Learner::score(const std::vector<Tensor>& batch) {
+  return loss(batch) * static_cast<double>(batch[0].size(0));
+}
+
+Tensor Learner::step(const std::vector<Tensor>& batch, Optimizer& optimizer) {
+  const auto& parameters = module().parameters();
+  const auto [value, grads] = value_and_grad([&] { return loss(batch); }, parameters);
+  optimizer.update(parameters, grads);
+  return value;
+}
+
+std::string Learner::line(const Epoch& epoch) const {
+  const Metric figure = metric();
+  std::string text =
+      fmt::format("epoch {}/{}  loss {:.4f}", epoch.number, epoch.epochs, epoch.loss);
+  if (!figure.of_training) text += fmt::format("  {} {:.4f}", figure.name, epoch.value);
+  return text + fmt::format("  {:.2f} s  {:.0f} steps/s", epoch.seconds, epoch.steps_per_second);
+}
+
+Jit<Tensor> training_step(Learner& model, Optimizer& optimizer) {
+  return Jit<Tensor>(
+      [&](const std::vector<Tensor>& batch) { return std::vector{model.step(batch, optimizer)}; });
+}
+
+Traced Learner::traced() {
+  const Defaults usual = defaults();
+  const std::unique_ptr<Optimizer> update = optimizer(usual.lr);
+  return training_step(*this, *update).trace(batch_types(usual.batch));
 }
 
 }  // namespace kiln

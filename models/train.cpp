@@ -3,14 +3,13 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <filesystem>
+#include <csignal>
+#include <cstdio>
 #include <fstream>
 
 #include <nlohmann/json.hpp>
 
 #include "runtime/checkpoint.h"
-#include "runtime/data_loader.h"
-#include "runtime/plot.h"
 #include "runtime/progress.h"
 
 namespace kiln {
@@ -22,18 +21,38 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
+/// While one lives, the first Ctrl-C only sets a flag; the second ends the process as ever.
+class Interrupt {
+ public:
+  Interrupt() {
+    asked_ = 0;
+    struct sigaction action = {};
+    action.sa_handler = [](int) { asked_ = 1; };
+    action.sa_flags = static_cast<int>(SA_RESETHAND);
+    sigaction(SIGINT, &action, &before_);
+  }
+  ~Interrupt() { sigaction(SIGINT, &before_, nullptr); }
+  Interrupt(const Interrupt&) = delete;
+  Interrupt& operator=(const Interrupt&) = delete;
+
+  bool asked() const { return asked_ != 0; }
+
+ private:
+  static inline volatile std::sig_atomic_t asked_ = 0;
+  struct sigaction before_ = {};
+};
+
+/// The mean of a model's score over samples.
 class Validation {
  public:
-  Validation(Model& model, const Dataset& data)
+  Validation(Learner& model, const std::vector<Samples>& samples)
       : module_(model.module()),
         score_(
             [&model](const std::vector<Tensor>& batch) { return std::vector{model.score(batch)}; }),
-        loader_(data.validation, kValidationBatch, false, 0) {}
+        loader_(samples, kValidationBatch, false, 0) {}
 
-  /// The metric's mean over all samples.
   double run() {
     double total = 0;
-    loader_.begin_epoch(0);
     module_.eval();
     for (std::int64_t i = 0; i < loader_.batches(); ++i)
       total += score_.run(loader_.batch(i)).item();
@@ -49,14 +68,15 @@ class Validation {
 
 struct Limits {
   int epochs, batch;
-  double lr, stop;
+  double lr;
+  std::optional<double> stop;
 };
 
-Limits checked(const Model& model, const TrainOptions& options) {
-  const Model::Defaults defaults = model.defaults();
+Limits checked(const Learner& model, const TrainOptions& options) {
+  const Learner::Defaults defaults = model.defaults();
   const Limits limits{options.epochs.value_or(defaults.epochs),
                       options.batch.value_or(defaults.batch), options.lr.value_or(defaults.lr),
-                      options.stop.value_or(defaults.stop)};
+                      options.stop ? options.stop : defaults.stop};
   if (limits.epochs < 1)
     throw Error(fmt::format("--epochs: expected at least 1, found {}", limits.epochs));
   if (limits.batch < 1)
@@ -66,20 +86,22 @@ Limits checked(const Model& model, const TrainOptions& options) {
   return limits;
 }
 
-class JsonLines {
- public:
-  explicit JsonLines(const std::string& path) {
-    if (path.empty()) return;
-    file_.open(path);
-    if (!file_) throw Error(fmt::format("{}: cannot be written", path));
-  }
-  void write(const nlohmann::json& object) {
-    if (file_.is_open()) file_ << object.dump() << std::endl;
-  }
+/// --init: the one number that such a model learns begins here.
+void start_at(Module& module, double value, std::string_view model) {
+  const auto& parameters = module.parameters();
+  if (parameters.size() != 1 || parameters[0].type().count() != 1)
+    throw Error(fmt::format("--init: expected a model of one weight, found {} with {}", model,
+                            module.parameter_count()));
+  const VariablePtr& variable = parameters[0].variable();
+  value_of(variable) = Array::full(variable->type, value);
+}
 
- private:
-  std::ofstream file_;
-};
+void append_json(const std::string& path, const nlohmann::json& object) {
+  if (path.empty()) return;
+  std::ofstream file(path, std::ios::app);
+  file << object.dump() << std::endl;
+  if (!file) throw Error(fmt::format("{}: cannot be written", path));
+}
 
 std::string phase_text(const CompileReport& report) {
   std::string text;
@@ -92,123 +114,259 @@ std::string phase_text(const CompileReport& report) {
                      report.object_bytes, "link", 1e3 * report.link_seconds);
 }
 
-}  // namespace
+/// How far a run has come: whole epochs, then batches of the next, and the losses of those.
+struct Place {
+  int epoch = 0;
+  std::int64_t batch = 0;
+  double loss = 0;
+  double value = 0;  // of the metric, after the last whole epoch
 
-TrainResult train(const std::string& name, Model& model, const TrainOptions& options) {
-  const Limits limits = checked(model, options);
-  manual_seed(options.seed);
-  const Dataset data = model.load(options);
-  const std::unique_ptr<Optimizer> optimizer = model.optimizer(limits.lr);
-  Jit<Tensor> step = training_step(model, *optimizer);
-  DataLoader loader(data.train, limits.batch, true, options.seed);
-  Validation validation(model, data);
-  JsonLines json(options.json);
-  const std::vector<VariablePtr> weights = model.module().state();
+  std::map<std::string, std::string> facts(const std::string& model) const {
+    return {{"model", model},
+            {"epoch", std::to_string(epoch)},
+            {"batch", std::to_string(batch)},
+            {"loss", fmt::format("{:a}", loss)},
+            {"value", fmt::format("{:a}", value)}};
+  }
+  static Place of(const std::map<std::string, std::string>& facts) {
+    const auto number = [&](const char* name) {
+      const auto found = facts.find(name);
+      return found == facts.end() ? 0.0 : std::strtod(found->second.c_str(), nullptr);
+    };
+    return {static_cast<int>(number("epoch")), static_cast<std::int64_t>(number("batch")),
+            number("loss"), number("value")};
+  }
+};
 
-  // Compile before the clock starts: the loader's batches have at most two sizes.
-  const auto compile_start = std::chrono::steady_clock::now();
-  for (const std::int64_t batch :
-       {std::min<std::int64_t>(limits.batch, loader.samples()), loader.samples() % limits.batch})
-    if (batch > 0) step.compile(model.batch_types(batch));
-  const double compile_seconds = seconds_since(compile_start);
-
-  // Everything a run is made of: the module's state and whatever else the step reads and updates,
-  // such as moments and the random generator, known once it is traced.
-  std::vector<VariablePtr> everything = weights;
-  for (const VariablePtr& variable : step.latest().variables())
-    if (std::find(weights.begin(), weights.end(), variable) == weights.end())
-      everything.push_back(variable);
-  int first_epoch = 0;
-  if (!options.resume.empty()) {
-    const auto facts = load_checkpoint(options.resume, everything);
-    const auto epoch = facts.find("epoch");
-    if (epoch != facts.end()) first_epoch = std::stoi(epoch->second);
+/// One run of the loop.
+class Training {
+ public:
+  Training(Learner& model, const TrainOptions& options, Report& report)
+      : model_(model),
+        options_(options),
+        report_(report),
+        limits_(checked(model, options)),
+        data_(seeded(options).load(options)),
+        optimizer_(model.optimizer(limits_.lr)),
+        step_(training_step(model, *optimizer_)),
+        loader_(data_.train, limits_.batch, options.shuffle, options.seed),
+        weights_(model.module().state()) {
+    if (options.init) start_at(model.module(), *options.init, report.model());
+    if (!model.metric().of_training) validation_.emplace(model, data_.validation);
+    compile();
+    if (!options.resume.empty()) place_ = Place::of(load_checkpoint(options.resume, everything_));
   }
 
-  if (!options.quiet)
-    fmt::print(
-        "{}: {} parameters; {}; batch {}, lr {}, seed {}, {} thread{}; compiled in {:.0f} ms\n",
-        name, model.module().parameter_count(), data.name, limits.batch, limits.lr, options.seed,
-        settings().pool().threads(), settings().pool().threads() == 1 ? "" : "s",
-        1e3 * compile_seconds);
-  if (options.verbose) fmt::print("{}", phase_text(step.latest().executable().report()));
-
-  TrainResult result;
-  Series losses{.name = "training loss", .style = Series::Style::line_points};
-  Series metrics{.name = "validation " + model.metric(), .style = Series::Style::line_points};
-  Progress progress(limits.epochs, loader.batches(), options.quiet);
-  for (int epoch = first_epoch; epoch < limits.epochs; ++epoch) {
-    const auto start = std::chrono::steady_clock::now();
-    loader.begin_epoch(epoch);
-    progress.begin_epoch(epoch);
-    double total = 0;
-    for (std::int64_t i = 0; i < loader.batches(); ++i) {
-      const std::span<const Array> batch = loader.batch(i);
-      const double loss = step.run(batch).item();
-      total += loss * static_cast<double>(batch[0].dims()[0]);
-      progress.step(loss);
+  Outcome run() {
+    const Interrupt interrupt;
+    Outcome outcome{.metric = model_.metric(), .required = data_.required};
+    Progress progress(limits_.epochs, loader_.batches(), report_.quiet());
+    bool stopped = false;
+    while (!stopped && place_.epoch < limits_.epochs && !outcome.interrupted) {
+      const auto start = std::chrono::steady_clock::now();
+      loader_.begin_epoch(place_.epoch);
+      progress.begin_epoch(place_.epoch);
+      const std::int64_t before = place_.batch;
+      for (; place_.batch < loader_.batches() && !interrupt.asked(); ++place_.batch)
+        progress.step(batch());
+      progress.clear();
+      const double seconds = seconds_since(start);
+      outcome.seconds += seconds;
+      outcome.interrupted = interrupt.asked();
+      if (place_.batch == loader_.batches())
+        stopped = end_epoch(outcome.metric, seconds, place_.batch - before);
+      if (!options_.checkpoint.empty())
+        save_checkpoint(options_.checkpoint, everything_, place_.facts(report_.model()));
     }
-    progress.clear();
+    outcome.epochs = place_.epoch;
+    outcome.value = place_.value;
+    outcome.weights_hash = hash_of(weights_);
+    if (outcome.interrupted && !stopped) {
+      report_.print("interrupted after {} steps of epoch {}; {}\n", place_.batch, place_.epoch + 1,
+                    options_.checkpoint.empty() ? "with --checkpoint FILE it could be resumed"
+                                                : "go on with --resume " + options_.checkpoint);
+      return outcome;
+    }
+    outcome.interrupted = false;
+    if (!stopped) outcome.failure = model_.failure();
+    finish();
+    return outcome;
+  }
+
+ private:
+  /// The seed comes before whatever draws from it.
+  Learner& seeded(const TrainOptions& options) {
+    manual_seed(options.seed);
+    return model_;
+  }
+
+  /// Compiles before the clock starts, so that no batch finds its size new.
+  void compile() {
+    const auto start = std::chrono::steady_clock::now();
+    for (const std::vector<Type>& types : loader_.batch_types()) step_.compile(types);
     const double seconds = seconds_since(start);
-    const double loss = total / static_cast<double>(loader.samples());
+
+    // Everything a run is made of: the module's state and whatever else the step reads and updates,
+    // such as moments and the random generator, known once it is traced.
+    everything_ = weights_;
+    if (step_.traces() > 0)
+      for (const VariablePtr& variable : step_.latest().variables())
+        if (std::find(weights_.begin(), weights_.end(), variable) == weights_.end())
+          everything_.push_back(variable);
+
+    const int threads = settings().pool().threads();
+    report_.print(
+        "{}: {} parameters; {}; batch {}, lr {}, seed {}, {} thread{}; compiled in {:.0f} ms\n",
+        report_.model(), model_.module().parameter_count(), data_.name, limits_.batch, limits_.lr,
+        options_.seed, threads, threads == 1 ? "" : "s", 1e3 * seconds);
+    if (options_.init) report_.print("w starts at {}\n", *options_.init);
+    if (options_.verbose) report_.print("{}", phase_text(step_.latest().executable().report()));
+  }
+
+  /// One step; its loss.
+  double batch() {
+    const std::span<const Array> samples = loader_.batch(place_.batch);
+    const double loss = step_.run(samples).item();
+    place_.loss += loss * static_cast<double>(samples[0].dims()[0]);
+    if (options_.check_nan) check_finite(loss);
+    return loss;
+  }
+
+  void check_finite(double loss) const {
+    std::string what = std::isfinite(loss) ? "" : "the loss";
+    for (const VariablePtr& variable : everything_) {
+      const Array& values = value_of(variable);
+      for (std::int64_t i = 0; what.empty() && is_float(values.dtype()) && i < values.count(); ++i)
+        if (!std::isfinite(values.as_double(i))) what = fmt::format("'{}'", variable->name);
+    }
+    if (!what.empty())
+      throw Error(fmt::format("{}: {} is no longer finite after step {} of epoch {}",
+                              report_.model(), what, place_.batch + 1, place_.epoch + 1));
+  }
+
+  /// Whether the run is over.
+  bool end_epoch(const Metric& metric, double seconds, std::int64_t steps) {
+    const double loss = place_.loss / static_cast<double>(loader_.samples());
+    place_ = {.epoch = place_.epoch + 1, .value = place_.value};
     if (!std::isfinite(loss))
       throw Error(
           fmt::format("{}: the loss is no longer a number in epoch {}; a smaller --lr than {} "
                       "may help",
-                      name, epoch + 1, limits.lr));
-    result.epochs = epoch + 1;
-    result.seconds += seconds;
-    result.value = validation.run();
-    if (!options.quiet)
-      fmt::print("epoch {}/{}  loss {:.4f}  {} {:.4f}  {:.2f} s  {:.0f} steps/s\n", epoch + 1,
-                 limits.epochs, loss, model.metric(), result.value, seconds,
-                 static_cast<double>(loader.batches()) / seconds);
-    std::fflush(stdout);
-    json.write({{"epoch", epoch + 1},
-                {"steps", loader.batches() * (epoch + 1)},
-                {"loss", loss},
-                {"metric", model.metric()},
-                {"value", result.value},
-                {"seconds", seconds}});
-    for (Series* series : {&losses, &metrics}) series->xs.push_back(epoch + 1);
-    losses.ys.push_back(loss);
-    metrics.ys.push_back(result.value);
-    if (!options.checkpoint.empty())
-      save_checkpoint(options.checkpoint, everything,
-                      {{"model", name}, {"epoch", std::to_string(epoch + 1)}});
-    if (result.value >= limits.stop) break;
+                      report_.model(), place_.epoch, limits_.lr));
+    place_.value = validation_ ? validation_->run() : loss;
+    const Learner::Epoch epoch{.number = place_.epoch,
+                               .epochs = limits_.epochs,
+                               .loss = loss,
+                               .value = place_.value,
+                               .seconds = seconds,
+                               .steps_per_second = static_cast<double>(steps) / seconds};
+    report_.print("{}\n", model_.line(epoch));
+    append_json(options_.json, {{"epoch", epoch.number},
+                                {"steps", loader_.batches() * epoch.number},
+                                {"loss", loss},
+                                {"metric", metric.name},
+                                {"value", place_.value},
+                                {"seconds", seconds}});
+    for (Series* series : {&losses_, &values_}) series->xs.push_back(epoch.number);
+    losses_.ys.push_back(loss);
+    values_.ys.push_back(place_.value);
+    return limits_.stop && metric.reached(place_.value, *limits_.stop);
   }
-  result.weights_hash = hash_of(weights);
 
-  if (!options.plot.empty()) {
-    std::filesystem::create_directories(options.plot);
-    const PlotResult plot =
-        line_plot(options.plot + "/" + name + "-loss.png", {.title = name + ": learning curve",
-                                                            .x_label = "epoch",
-                                                            .y_label = "loss, " + model.metric(),
-                                                            .series = {losses, metrics}});
-    if (plot.note) fmt::print(stderr, "{}\n", *plot.note);
-    if (!options.quiet) fmt::print("learning curve: {}\n", plot.written());
+  void finish() {
+    const Metric metric = model_.metric();
+    LinePlot plot{.title = report_.model() + ": learning curve", .x_label = "epoch"};
+    losses_.name = "training loss";
+    plot.y_label = "loss";
+    plot.series = {losses_};
+    if (!metric.of_training) {
+      values_.name = "validation " + metric.name;
+      plot.y_label += ", " + metric.name;
+      plot.series.push_back(values_);
+    }
+    if (!losses_.xs.empty()) report_.line_plot("loss", plot);
+    model_.module().eval();
+    model_.show(data_, options_, report_);
+    model_.module().train();
   }
-  if (!options.quiet)
-    fmt::print(
-        "{} {:.4f} (a full training reaches {}) after {} epoch{}, {:.2f} s of training; weights "
-        "{:016x}\n",
-        model.metric(), result.value, data.required, result.epochs, result.epochs == 1 ? "" : "s",
-        result.seconds, result.weights_hash);
-  json.write({{"final", true},
-              {"metric", model.metric()},
-              {"value", result.value},
-              {"required", data.required},
-              {"seconds", result.seconds},
-              {"weights_hash", fmt::format("{:016x}", result.weights_hash)}});
-  return result;
+
+  Learner& model_;
+  const TrainOptions& options_;
+  Report& report_;
+  Limits limits_;
+  Dataset data_;
+  std::unique_ptr<Optimizer> optimizer_;
+  Jit<Tensor> step_;
+  DataLoader loader_;
+  std::vector<VariablePtr> weights_, everything_;
+  std::optional<Validation> validation_;
+  Place place_;
+  Series losses_{.style = Series::Style::line_points}, values_{.style = Series::Style::line_points};
+};
+
+void finish(const TrainOptions& options, Report& report, const Outcome& outcome) {
+  report.print("{} {:.6g} (a full run reaches {})", outcome.metric.name, outcome.value,
+               outcome.required);
+  if (outcome.epochs > 0)
+    report.print(" after {} epoch{}, {:.2f} s of training; weights {:016x}", outcome.epochs,
+                 outcome.epochs == 1 ? "" : "s", outcome.seconds, outcome.weights_hash);
+  report.print("\n");
+  append_json(options.json, {{"final", true},
+                             {"metric", outcome.metric.name},
+                             {"value", outcome.value},
+                             {"required", outcome.required},
+                             {"seconds", outcome.seconds},
+                             {"weights_hash", fmt::format("{:016x}", outcome.weights_hash)}});
 }
 
-double evaluate(Model& model, const TrainOptions& options) {
-  const Dataset data = model.load(options);
-  load_checkpoint(options.resume, model.module().state());
-  return Validation(model, data).run();
+}  // namespace
+
+Outcome Learner::run(const TrainOptions& options, Report& report) {
+  return Training(*this, options, report).run();
+}
+
+Outcome Learner::evaluate(const TrainOptions& options, Report& report) {
+  manual_seed(options.seed);
+  const Dataset data = load(options);
+  load_checkpoint(options.resume, module().state());
+  Outcome outcome{.metric = metric(), .required = data.required};
+  outcome.value = Validation(*this, data.validation).run();
+  module().eval();
+  show(data, options, report);
+  return outcome;
+}
+
+Outcome train(const std::string& name, Model& model, const TrainOptions& options) {
+  Report report(name, options.quiet, options.plot, options.plot_format);
+  if (!options.json.empty() && !std::ofstream(options.json))
+    throw Error(fmt::format("{}: cannot be written", options.json));
+  const Outcome outcome = model.run(options, report);
+  if (!outcome.interrupted) finish(options, report, outcome);
+  return outcome;
+}
+
+Outcome train(const ModelEntry& entry, const TrainOptions& options) {
+  return train(entry.name, *entry.make(), options);
+}
+
+bool train_all() {
+  fmt::print("{:<20} {:<34} {:<10} {:>10} {:>10} {:>9}\n", "model", "data", "metric", "reached",
+             "required", "seconds");
+  bool all = true;
+  for (const ModelEntry& entry : registered_models())
+    for (const std::string& data : entry.make()->data_sets()) {
+      TrainOptions options;
+      options.data = data;
+      options.quiet = true;
+      const Outcome outcome = train(entry, options);
+      if (outcome.interrupted) return false;
+      fmt::print("{:<20} {:<34} {:<10} {:>10.4g} {:>10.4g} {:>9.2f}{}\n", entry.name,
+                 data.empty() ? "its own" : data, outcome.metric.name, outcome.value,
+                 outcome.required, outcome.seconds, outcome.reached() ? "" : "  short");
+      std::fflush(stdout);
+      all = all && outcome.reached();
+    }
+  return all;
 }
 
 }  // namespace kiln

@@ -93,11 +93,29 @@ TEST_CASE("data_loader_takes_batches_larger_than_the_data_and_no_data_at_all", "
   CHECK(no_width.batch(1)[0].dims() == Ints{1, 0});
 }
 
+TEST_CASE("data_loader_mixes_the_batches_of_groups_but_not_their_samples", "[loader]") {
+  DataLoader loader(std::vector<Samples>{{pairs(50)}, {numbers(21)}}, 8, true, 3);
+  REQUIRE(loader.samples() == 71);
+  REQUIRE(loader.batches() == 7 + 3);
+  CHECK(loader.batch_types() == std::vector<std::vector<Type>>{{{DType::f32, {8, 2}}},
+                                                               {{DType::f32, {2, 2}}},
+                                                               {{DType::i32, {8}}},
+                                                               {{DType::i32, {5}}}});
+  std::vector<std::size_t> ranks;
+  std::int64_t rows = 0;
+  for (std::int64_t b = 0; b < loader.batches(); ++b) {
+    ranks.push_back(loader.batch(b)[0].type().rank());
+    rows += loader.batch(b)[0].dims()[0];
+  }
+  CHECK(rows == 71);
+  CHECK_FALSE(std::is_sorted(ranks.rbegin(), ranks.rend()));
+}
+
 TEST_CASE("data_loader_rejects_tensors_that_do_not_fit_together", "[loader]") {
   CHECK_THROWS_WITH(DataLoader({pairs(5), numbers(4)}, 2),
                     ContainsSubstring("tensor 0 is f32[5, 2], tensor 1 is i32[4]"));
   CHECK_THROWS_WITH(DataLoader({Array::scalar(1.0f)}, 2), ContainsSubstring("scalar"));
-  CHECK_THROWS_WITH(DataLoader({}, 2), ContainsSubstring("at least one tensor"));
+  CHECK_THROWS_WITH(DataLoader(Samples{}, 2), ContainsSubstring("at least one tensor"));
   CHECK_THROWS_WITH(DataLoader({pairs(5)}, 0), ContainsSubstring("batch size of at least 1"));
 }
 

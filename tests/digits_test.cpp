@@ -45,7 +45,7 @@ TEST_CASE("a_linear_model_stays_at_0_93_on_drawn_digits") {
 TEST_CASE("digits_reaches_0_97_on_drawn_digits") {
   TrainOptions options;
   options.quiet = true;
-  const TrainResult result = train("digits", *find_model("digits").make(), options);
+  const Outcome result = train("digits", *find_model("digits").make(), options);
   CHECK(result.value >= 0.97);
   CHECK(result.seconds < 10);
 }
