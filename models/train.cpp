@@ -153,10 +153,9 @@ class Training {
         weights_(model.module().state()) {
     if (options.init) start_at(model.module(), *options.init, report.model());
     if (!model.metric().of_training) validation_.emplace(model, data_.validation);
-    compile();
+    const double seconds = compile();
     if (!options.resume.empty()) place_ = Place::of(load_checkpoint(options.resume, everything_));
-    if (weights_.size() == 1 && weights_[0]->type.count() == 1)
-      report_.print("{} starts at {:g}\n", weights_[0]->name, value_of(weights_[0]).item());
+    announce(seconds);
   }
 
   Outcome run() {
@@ -202,8 +201,9 @@ class Training {
     return model_;
   }
 
-  /// Compiles before the clock starts, so that no batch finds its size new.
-  void compile() {
+  /// Compiles before the clock starts, so that no batch finds its size new; returns how long it
+  /// took.
+  double compile() {
     const auto start = std::chrono::steady_clock::now();
     for (const std::vector<Type>& types : loader_.batch_types()) step_.compile(types);
     const double seconds = seconds_since(start);
@@ -215,13 +215,18 @@ class Training {
       for (const VariablePtr& variable : step_.latest().variables())
         if (std::find(weights_.begin(), weights_.end(), variable) == weights_.end())
           everything_.push_back(variable);
+    return seconds;
+  }
 
+  void announce(double seconds) {
     const int threads = settings().pool().threads();
     const std::int64_t parameters = model_.module().parameter_count();
     report_.print(
         "{}: {} parameter{}; {}; batch {}, lr {}, seed {}, {} thread{}; compiled in {:.0f} ms\n",
         report_.model(), parameters, parameters == 1 ? "" : "s", data_.name, limits_.batch,
         limits_.lr, options_.seed, threads, threads == 1 ? "" : "s", 1e3 * seconds);
+    if (weights_.size() == 1 && weights_[0]->type.count() == 1)
+      report_.print("{} starts at {:g}\n", weights_[0]->name, value_of(weights_[0]).item());
     if (options_.verbose) report_.print("{}", phase_text(step_.latest().executable().report()));
   }
 
