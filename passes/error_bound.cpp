@@ -1,8 +1,10 @@
 #include "passes/error_bound.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <numbers>
+#include <optional>
 
 #include "ir/build.h"
 #include "passes/error_bound_parts.h"
@@ -173,6 +175,39 @@ bool mixes_bits(Op op) {
   }
 }
 
+/// Integer arithmetic without its wrapping; nothing for ops that do not wrap.
+std::optional<double> unwrapped(Op op, double x, double y) {
+  switch (op) {
+    case Op::add:
+      return x + y;
+    case Op::subtract:
+      return x - y;
+    case Op::multiply:
+      return x == 0 || y == 0 ? 0 : x * y;
+    case Op::negate:
+      return -x;
+    case Op::abs:
+      return std::fabs(x);
+    case Op::convert:
+      return x;
+    default:
+      return std::nullopt;
+  }
+}
+
+/// Whether integers of this interval may wrap, so that its ends tell nothing of what is between.
+bool may_wrap(Op op, DType dtype, const std::array<std::array<double, 2>, 2>& ends) {
+  return visit_dtype(dtype, [&]<class T>(T) {
+    constexpr auto kLeast = static_cast<double>(std::numeric_limits<T>::min()),
+                   kMost = static_cast<double>(std::numeric_limits<T>::max());
+    for (const double x : ends[0])
+      for (const double y : ends[1])
+        if (const auto exact = unwrapped(op, x, y); exact && !(*exact >= kLeast && *exact <= kMost))
+          return true;
+    return false;
+  });
+}
+
 /// Ops that are not monotone: what may happen inside the bounds.
 void between_corners(Op op, std::span<const Bounded> operands, Bounded& result) {
   const auto bound = result.bound.data<double>();
@@ -182,8 +217,20 @@ void between_corners(Op op, std::span<const Bounded> operands, Bounded& result) 
   const auto reach = [&](std::size_t operand, std::size_t i) {
     return operands[operand].bound.data<double>()[i];
   };
+  const bool integers = !is_float(result.value.dtype()) && !is_bool(result.value.dtype()) &&
+                        !is_float(operands[0].value.dtype()) && !is_bool(operands[0].value.dtype());
+  const auto ends = [&](std::size_t operand, std::size_t i) {
+    if (operand >= operands.size()) return std::array{0.0, 0.0};
+    return std::array{value(operand, i) - reach(operand, i), value(operand, i) + reach(operand, i)};
+  };
   for (std::size_t i = 0; i < bound.size(); ++i) {
-    if (op == Op::sine || op == Op::cosine) {
+    const bool inexact = reach(0, i) > 0 || (operands.size() > 1 && reach(1, i) > 0);
+    if (integers && inexact && may_wrap(op, result.value.dtype(), {ends(0, i), ends(1, i)})) {
+      bound[i] = kInfinite;
+    } else if (integers && op == Op::divide && reach(1, i) > 0 &&
+               std::fabs(value(1, i)) <= reach(1, i)) {
+      bound[i] = kInfinite;  // the quotient is largest beside 0, not at it
+    } else if (op == Op::sine || op == Op::cosine) {
       bound[i] = std::max(bound[i], std::min(reach(0, i), 2.0));
     } else if (op == Op::compare) {
       const double both = reach(0, i) + reach(1, i);

@@ -72,5 +72,21 @@ TEST_CASE("the_bits_of_a_nan_are_not_promised") {
   CHECK(bits.bound.as_double(1) == 0);
 }
 
+TEST_CASE("an_unknown_integer_may_wrap_to_any") {
+  // The bits of a float that is not exact, as a number.
+  const Type integers{DType::ui32, {1}};
+  const auto bound_of = [&](const std::function<Value(Value)>& f) {
+    const Function function = function_of({{DType::f32, {1}}}, [&](const Values& x) {
+      const Value inexact = build::unary(Op::exponential, x[0]);
+      return Values{f({x[0].graph().make(Op::bitcast_convert, {inexact}, {}, integers), 0})};
+    });
+    return error_bounds(function, std::vector{Array::of<float>({1}, {0.3F})})[0].bound.as_double(0);
+  };
+  CHECK(std::isinf(bound_of([](Value x) { return build::multiply(x, x); })));
+  CHECK(std::isinf(bound_of([](Value x) { return build::add(x, x); })));
+  CHECK(std::isinf(bound_of([](Value x) { return build::binary(Op::divide, x, x); })));
+  CHECK(bound_of([](Value x) { return build::multiply(x, build::like(x, 0)); }) == 0);
+}
+
 }  // namespace
 }  // namespace kiln
