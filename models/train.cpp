@@ -86,14 +86,10 @@ Limits checked(const Learner& model, const TrainOptions& options) {
   return limits;
 }
 
-/// --init: the one number that such a model learns begins here.
-void start_at(Module& module, double value, std::string_view model) {
-  const auto& parameters = module.parameters();
-  if (parameters.size() != 1 || parameters[0].type().count() != 1)
-    throw Error(fmt::format("--init: expected a model of one weight, found {} with {}", model,
-                            module.parameter_count()));
-  const VariablePtr& variable = parameters[0].variable();
-  value_of(variable) = Array::full(variable->type, value);
+/// --init: all that the model learns begins here.
+void start_at(Module& module, double value) {
+  for (const Parameter& parameter : module.parameters())
+    value_of(parameter.variable()) = Array::full(parameter.type(), value);
 }
 
 void append_json(const std::string& path, const nlohmann::json& object) {
@@ -151,7 +147,8 @@ class Training {
         step_(training_step(model, *optimizer_)),
         loader_(data_.train, limits_.batch, options.shuffle, options.seed),
         weights_(model.module().state()) {
-    if (options.init) start_at(model.module(), *options.init, report.model());
+    if (options.init) start_at(model.module(), *options.init);
+    if (!options.stop && data_.stop) limits_.stop = data_.stop;
     if (!model.metric().of_training) validation_.emplace(model, data_.validation);
     compile();
     if (!options.resume.empty()) place_ = Place::of(load_checkpoint(options.resume, everything_));
@@ -161,7 +158,7 @@ class Training {
     const Interrupt interrupt;
     Outcome outcome{.metric = model_.metric(), .required = data_.required};
     Progress progress(limits_.epochs, loader_.batches(), report_.quiet());
-    bool stopped = false;
+    bool stopped = place_.epoch > 0 && reached_stop(outcome.metric);  // before it was resumed
     while (!stopped && place_.epoch < limits_.epochs && !outcome.interrupted) {
       const auto start = std::chrono::steady_clock::now();
       loader_.begin_epoch(place_.epoch);
@@ -219,7 +216,9 @@ class Training {
         "{}: {} parameters; {}; batch {}, lr {}, seed {}, {} thread{}; compiled in {:.0f} ms\n",
         report_.model(), model_.module().parameter_count(), data_.name, limits_.batch, limits_.lr,
         options_.seed, threads, threads == 1 ? "" : "s", 1e3 * seconds);
-    if (options_.init) report_.print("w starts at {}\n", *options_.init);
+    if (options_.init)
+      report_.print("{} starts at {}\n",
+                    model_.module().parameter_count() == 1 ? "w" : "every weight", *options_.init);
     if (options_.verbose) report_.print("{}", phase_text(step_.latest().executable().report()));
   }
 
@@ -270,21 +269,30 @@ class Training {
     for (Series* series : {&losses_, &values_}) series->xs.push_back(epoch.number);
     losses_.ys.push_back(loss);
     values_.ys.push_back(place_.value);
+    return reached_stop(metric);
+  }
+
+  bool reached_stop(const Metric& metric) const {
     return limits_.stop && metric.reached(place_.value, *limits_.stop);
   }
 
   void finish() {
     const Metric metric = model_.metric();
     LinePlot plot{.title = report_.model() + ": learning curve", .x_label = "epoch"};
-    losses_.name = "training loss";
-    plot.y_label = "loss";
+    plot.y_label = metric.of_training ? metric.name : "loss";
+    losses_.name = "training " + plot.y_label;
     plot.series = {losses_};
     if (!metric.of_training) {
       values_.name = "validation " + metric.name;
       plot.y_label += ", " + metric.name;
       plot.series.push_back(values_);
     }
-    if (!losses_.xs.empty()) report_.line_plot("loss", plot);
+    if (!losses_.xs.empty()) {
+      // Drawn as it is, a curve over many powers of ten is flat.
+      const auto [low, high] = std::ranges::minmax(losses_.ys);
+      plot.log_y = metric.of_training && low > 0 && high > 1000 * low;
+      report_.line_plot("loss", plot);
+    }
     model_.module().eval();
     model_.show(data_, options_, report_);
     model_.module().train();

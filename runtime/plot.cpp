@@ -1,6 +1,8 @@
 #include "runtime/plot.h"
 
+#include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstdlib>
 
 #include "runtime/gnuplot.h"
@@ -16,6 +18,18 @@ std::string range(const std::optional<LinePlot::Range>& range) {
   return range
              ? fmt::format("[{}:{}]", gnuplot::number(range->first), gnuplot::number(range->second))
              : "[*:*]";
+}
+
+/// A number of epochs, say, has nothing between 1 and 2 to be marked.
+bool counts_few(const std::vector<Series>& all) {
+  double low = 0, high = 0;
+  for (const Series& series : all)
+    for (const double x : series.xs) {
+      if (x != std::floor(x)) return false;
+      low = std::min(low, x);
+      high = std::max(high, x);
+    }
+  return high - low <= 10;
 }
 
 std::string style_of(const Series& series, std::size_t index) {
@@ -56,10 +70,11 @@ PlotResult line_plot(const std::string& path, const LinePlot& plot) {
       blocks + fmt::format("set title {} font ',15'\nset xlabel {}\nset ylabel {}\n"
                            "set grid lc rgb '#dddddd' lt 1\nset border 3\n"
                            "set tics nomirror\nset key bmargin center horizontal\nset bmargin 6\n"
-                           "set xrange {}\nset yrange {}\n{}plot{}\n",
+                           "set xrange {}\nset yrange {}\n{}{}plot{}\n",
                            gnuplot::text(plot.title), gnuplot::text(plot.x_label),
                            gnuplot::text(plot.y_label), range(plot.x_range), range(plot.y_range),
-                           plot.log_y ? "set logscale y\n" : "", curves));
+                           plot.log_y ? "set logscale y\n" : "",
+                           counts_few(plot.series) ? "set xtics 1\n" : "", curves));
 }
 
 }  // namespace kiln
