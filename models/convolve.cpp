@@ -9,8 +9,8 @@
 // The article visits the output's elements one by one: slice, multiply, sum, stack. Turned inside
 // out, the sum over (i, j) outermost, it is h w products of whole shifted images: 9 operations on
 // arrays in place of some 2000 for 28 x 28 by 3 x 3, and batches come for free. Both add the same
-// products in the same order, but not to the same bit: a sum of products is a chain of fused
-// multiply-adds, while slices are multiplied and rounded, then added and rounded.
+// products, the slices row by row and a window's sum column by column, as every sum along a vector;
+// so the last bits may differ.
 //
 // For a kernel larger than its image the rule gives no size. The article's loops are then empty
 // and it fails in `stack`, on "a non-empty TensorList"; here the message names the two sizes.
