@@ -150,8 +150,9 @@ class Training {
     if (options.init) start_at(model.module(), *options.init);
     if (!options.stop && data_.stop) limits_.stop = data_.stop;
     if (!model.metric().of_training) validation_.emplace(model, data_.validation);
-    compile();
+    const double seconds = compile();
     if (!options.resume.empty()) place_ = Place::of(load_checkpoint(options.resume, everything_));
+    announce(seconds);
   }
 
   Outcome run() {
@@ -197,8 +198,8 @@ class Training {
     return model_;
   }
 
-  /// Compiles before the clock starts, so that no batch finds its size new.
-  void compile() {
+  /// Compiles before the clock starts, so that no batch finds its size new; the seconds it took.
+  double compile() {
     const auto start = std::chrono::steady_clock::now();
     for (const std::vector<Type>& types : loader_.batch_types()) step_.compile(types);
     const double seconds = seconds_since(start);
@@ -210,16 +211,21 @@ class Training {
       for (const VariablePtr& variable : step_.latest().variables())
         if (std::find(weights_.begin(), weights_.end(), variable) == weights_.end())
           everything_.push_back(variable);
+    return seconds;
+  }
 
+  void announce(double compile_seconds) {
     const int threads = settings().pool().threads();
+    const std::int64_t parameters = model_.module().parameter_count();
     report_.print(
-        "{}: {} parameters; {}; batch {}, lr {}, seed {}, {} thread{}; compiled in {:.0f} ms\n",
-        report_.model(), model_.module().parameter_count(), data_.name, limits_.batch, limits_.lr,
-        options_.seed, threads, threads == 1 ? "" : "s", 1e3 * seconds);
-    if (options_.init)
-      report_.print("{} starts at {}\n",
-                    model_.module().parameter_count() == 1 ? "w" : "every weight", *options_.init);
+        "{}: {} parameter{}; {}; batch {}, lr {}, seed {}, {} thread{}; compiled in {:.0f} ms\n",
+        report_.model(), parameters, parameters == 1 ? "" : "s", data_.name, limits_.batch,
+        limits_.lr, options_.seed, threads, threads == 1 ? "" : "s", 1e3 * compile_seconds);
     if (options_.verbose) report_.print("{}", phase_text(step_.latest().executable().report()));
+    if (weights_.size() == 1 && weights_[0]->type.count() == 1)
+      report_.print("{} starts at {:g}\n", weights_[0]->name, value_of(weights_[0]).item());
+    else if (options_.init)
+      report_.print("every weight starts at {:g}\n", *options_.init);
   }
 
   /// One step; its loss.
@@ -277,25 +283,32 @@ class Training {
   }
 
   void finish() {
-    const Metric metric = model_.metric();
-    LinePlot plot{.title = report_.model() + ": learning curve", .x_label = "epoch"};
-    plot.y_label = metric.of_training ? metric.name : "loss";
-    losses_.name = "training " + plot.y_label;
-    plot.series = {losses_};
-    if (!metric.of_training) {
-      values_.name = "validation " + metric.name;
-      plot.y_label += ", " + metric.name;
-      plot.series.push_back(values_);
-    }
-    if (!losses_.xs.empty()) {
-      // Drawn as it is, a curve over many powers of ten is flat.
-      const auto [low, high] = std::ranges::minmax(losses_.ys);
-      plot.log_y = metric.of_training && low > 0 && high > 1000 * low;
-      report_.line_plot("loss", plot);
-    }
+    if (!losses_.xs.empty()) draw_curve();
     model_.module().eval();
     model_.show(data_, options_, report_);
     model_.module().train();
+  }
+
+  void draw_curve() {
+    const Metric metric = model_.metric();
+    LinePlot plot{
+        .title = report_.model() + ": learning curve", .x_label = "epoch", .y_label = "loss"};
+    if (metric.of_training) plot.y_label = metric.name;
+    losses_.name = "training " + plot.y_label;
+    plot.series = {losses_};
+    // Drawn as it is, a curve over many powers of ten is flat.
+    const auto [low, high] = std::ranges::minmax(losses_.ys);
+    plot.log_y = low > 0 && high > 1000 * low;
+    if (!metric.of_training) {
+      values_.name = plot.right_label = "validation " + metric.name;
+      values_.on_right = true;
+      plot.series.push_back(values_);
+      // An error's small changes look small.
+      if (const double most = *std::ranges::max_element(values_.ys);
+          metric.lower_is_better && most > 0)
+        plot.right_range = {0, 1.1 * most};
+    }
+    report_.line_plot("loss", plot);
   }
 
   Learner& model_;
