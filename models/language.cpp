@@ -66,7 +66,9 @@ class Language : public Learner {
   std::vector<Type> batch_types(std::int64_t batch) const override {
     return {Type{DType::ui8, {batch, 7}}, Type{DType::i32, {batch}}};
   }
-  Defaults defaults() const override { return {.epochs = 25, .batch = 64, .lr = 1e-3, .stop = 0.9}; }
+  Defaults defaults() const override {
+    return {.epochs = 25, .batch = 64, .lr = 1e-3, .stop = 0.9};
+  }
 
   void show(const Dataset& data, const TrainOptions&, Report& report) override {
     if (!report.quiet()) print({"window", "ventana", "ikkuna", "venster", "okno"}, report);

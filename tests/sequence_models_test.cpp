@@ -136,13 +136,18 @@ void write_lists(const TempFolder& folder) {
   folder.file("polish", "książ\nżycie\nwoźny\nszkła\nbrzeg\nłąkom\nchleb\ndzień\nśnieg\nzwierz\n");
 }
 
-/// A kernel's text without its name.
-std::set<std::string> texts(const Executable& executable) {
+/// The texts, without their names, of the contractions that a program's loops run.
+std::set<std::string> contractions_in_loops(const Program& program) {
   std::set<std::string> texts;
-  for (const loop::Kernel& kernel : executable.plan().program.kernels) {
-    const std::string text = kernel.str();
-    texts.insert(text.substr(text.find('(')));
-  }
+  for (const Step& step : program.steps)
+    if (const Loop* loop = std::get_if<Loop>(&step.is))
+      for (const Step& inner : loop->body)
+        if (const int* launch = std::get_if<int>(&inner.is)) {
+          const loop::Kernel& kernel = program.kernels[static_cast<std::size_t>(
+              program.launches[static_cast<std::size_t>(*launch)].kernel)];
+          const std::string text = kernel.str();
+          if (kernel.name.starts_with("contract")) texts.insert(text.substr(text.find('(')));
+        }
   return texts;
 }
 
@@ -160,6 +165,26 @@ TEST_CASE("the_language_network_computes_the_golden_numbers") {
   }
 }
 
+TEST_CASE("a_further_word_length_reuses_the_kernels_of_the_language_network") {
+  const std::unique_ptr<Model> model = find_model("language").make();
+  auto& learner = dynamic_cast<Learner&>(*model);
+  const std::unique_ptr<Optimizer> optimizer = learner.optimizer(1e-3);
+  auto step = training_step(learner, *optimizer);
+  const auto program = [&](std::int64_t length) -> const Program& {
+    return step.compile({Type{DType::ui8, {64, length}}, Type{DType::i32, {64}}})
+        .executable()
+        .plan()
+        .program;
+  };
+  const Program &eight = program(8), &twelve = program(12);
+  CHECK(step.traces() == 2);
+  CHECK(eight.kernels.size() == twelve.kernels.size());
+  CHECK(eight.launches.size() == twelve.launches.size());
+  // Forward: two layers; backward: the gradients with respect to what each was given.
+  CHECK(contractions_in_loops(eight).size() >= 3);
+  CHECK(contractions_in_loops(eight) == contractions_in_loops(twelve));
+}
+
 TEST_CASE("language_learns_from_its_common_words") {
   const Outcome result = train(find_model("language"), quiet(15));
   CHECK(result.value >= result.required);
@@ -169,7 +194,7 @@ TEST_CASE("language_learns_from_its_common_words") {
 TEST_CASE("language_resumes_exactly") {
   const TempFolder folder;
   write_lists(folder);
-  TrainOptions options = quiet(3);
+  TrainOptions options = quiet(2);
   options.data = folder.path();
   options.stop = 2;  // never
   check_resume("language", options);
@@ -278,7 +303,7 @@ TEST_CASE("causal_attention_resumes_exactly") {
   const TempFolder folder;
   std::string text;
   for (int i = 0; i < 300; ++i) text += fmt::format("{} and {}, ", i, i * i);
-  TrainOptions options = quiet(3);
+  TrainOptions options = quiet(2);
   options.data = folder.file("text", text);
   check_resume("causal-attention", options);
 }
