@@ -84,8 +84,10 @@ TypeTree Reader::tensor_type(const Token& word) {
   expect(">", "after a tensor's element type");
   // element_count stops at the 2^48 of kiln's types. As there, zeros are left out.
   std::int64_t count = 1;
-  for (const std::int64_t extent : type.dims)
-    if (extent != 0 && (count *= extent) > kMaxElements) fail_size(word.offset);
+  for (const std::int64_t extent : type.dims) {
+    count *= std::max<std::int64_t>(extent, 1);
+    if (count > kMaxElements) fail_size(word.offset);
+  }
   if (!dtype || !is_static || has_encoding) return std::nullopt;
   type.dtype = *dtype;
   return type;

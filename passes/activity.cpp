@@ -14,7 +14,8 @@ Activity::Activity(std::span<const Node* const> order, std::span<const Value> so
 }
 
 bool Activity::reaches(const Node& node) const {
-  return std::any_of(node.operands().begin(), node.operands().end(), *this);
+  return std::any_of(node.operands().begin(), node.operands().end(),
+                     [this](Value operand) { return (*this)(operand); });
 }
 
 bool Activity::is_source(Value value) const {

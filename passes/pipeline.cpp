@@ -91,8 +91,10 @@ std::vector<Value> inlined(std::span<const Value> results) {
 bool is_soon_done(const Node& node) {
   if (const auto* window = std::get_if<WindowAttrs>(&node.attrs())) {
     std::int64_t elements = 1;
-    for (const std::int64_t extent : window->extents)
-      if ((elements *= std::min(extent, kMaxFoldedElements + 1)) > kMaxFoldedElements) return false;
+    for (const std::int64_t extent : window->extents) {
+      elements *= std::min(extent, kMaxFoldedElements + 1);
+      if (elements > kMaxFoldedElements) return false;
+    }
   }
   return std::ranges::all_of(node.regions(), [](const Region& region) {
     return std::ranges::all_of(topological(region.results), [](const Node* inner) {
@@ -103,7 +105,7 @@ bool is_soon_done(const Node& node) {
 
 std::vector<Value> folded(std::span<const Value> results) {
   return rebuild(results, [](const Node* node, const std::vector<Value>& operands) {
-    const std::vector<Value> again = remake_inside(node, operands, folded);
+    std::vector<Value> again = remake_inside(node, operands, folded);
     const Node& made = *again[0].node;
     const Traits& t = traits(made);
     if (t.leaf || t.calls || t.control || made.types().size() != 1) return again;

@@ -18,6 +18,10 @@ std::vector<std::string> hostile_seeds();
 /// doubled, the end cut off.
 std::string spoiled(const std::string& text, Random& random);
 
+/// A function of one op, in generic form: any of those kiln reads, of operands, attributes and
+/// regions that may or may not fit it.
+std::string hostile_op(Random& random);
+
 struct Reading {
   std::string complaint;  // what the Error says; empty where the text was read
   std::string bug;        // what should not be: any other exception, an Error without a place, a

@@ -75,6 +75,26 @@ TEST_CASE("spoiled_texts_are_read_and_run_or_refused_with_a_place") {
   CHECK(ran > read / 2);
 }
 
+TEST_CASE("ops_of_any_operands_attributes_and_regions_are_read_and_run_or_refused") {
+  Random random(42);
+  int read = 0;
+  for (int round = 0; round < 20000; ++round) {
+    std::string text = hostile_op(random);
+    const Reading reading = read_repaired(text);
+    if (!reading.bug.empty()) FAIL(reading.bug << "\n" << reading.complaint << "\n" << text);
+    for (const Function& function : reading.functions) {
+      if (work_of(function) > kMostWork) continue;
+      try {
+        interpret(function, drawn_arguments(function, 1));
+        ++read;
+      } catch (const std::exception& error) {
+        FAIL(error.what() << "\n" << text);
+      }
+    }
+  }
+  CHECK(read > 200);
+}
+
 TEST_CASE("a_text_cut_anywhere_is_an_error") {
   for (const std::string& text : hostile_seeds()) {
     if (text.size() > 3000) continue;
