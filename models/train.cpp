@@ -153,8 +153,9 @@ class Training {
         weights_(model.module().state()) {
     if (options.init) start_at(model.module(), *options.init, report.model());
     if (!model.metric().of_training) validation_.emplace(model, data_.validation);
-    compile();
+    const double seconds = compile();
     if (!options.resume.empty()) place_ = Place::of(load_checkpoint(options.resume, everything_));
+    announce(seconds);
   }
 
   Outcome run() {
@@ -200,8 +201,8 @@ class Training {
     return model_;
   }
 
-  /// Compiles before the clock starts, so that no batch finds its size new.
-  void compile() {
+  /// Compiles before the clock starts, so that no batch finds its size new; the seconds it took.
+  double compile() {
     const auto start = std::chrono::steady_clock::now();
     for (const std::vector<Type>& types : loader_.batch_types()) step_.compile(types);
     const double seconds = seconds_since(start);
@@ -213,7 +214,10 @@ class Training {
       for (const VariablePtr& variable : step_.latest().variables())
         if (std::find(weights_.begin(), weights_.end(), variable) == weights_.end())
           everything_.push_back(variable);
+    return seconds;
+  }
 
+  void announce(double seconds) {
     const int threads = settings().pool().threads();
     report_.print(
         "{}: {} parameters; {}; batch {}, lr {}, seed {}, {} thread{}; compiled in {:.0f} ms\n",
