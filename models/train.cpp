@@ -156,6 +156,8 @@ class Training {
     const double seconds = compile();
     if (!options.resume.empty()) place_ = Place::of(load_checkpoint(options.resume, everything_));
     announce(seconds);
+    if (weights_.size() == 1 && weights_[0]->type.count() == 1)
+      report_.print("{} starts at {:g}\n", weights_[0]->name, value_of(weights_[0]).item());
   }
 
   Outcome run() {
@@ -219,11 +221,11 @@ class Training {
 
   void announce(double seconds) {
     const int threads = settings().pool().threads();
+    const std::int64_t parameters = model_.module().parameter_count();
     report_.print(
-        "{}: {} parameters; {}; batch {}, lr {}, seed {}, {} thread{}; compiled in {:.0f} ms\n",
-        report_.model(), model_.module().parameter_count(), data_.name, limits_.batch, limits_.lr,
-        options_.seed, threads, threads == 1 ? "" : "s", 1e3 * seconds);
-    if (options_.init) report_.print("w starts at {}\n", *options_.init);
+        "{}: {} parameter{}; {}; batch {}, lr {}, seed {}, {} thread{}; compiled in {:.0f} ms\n",
+        report_.model(), parameters, parameters == 1 ? "" : "s", data_.name, limits_.batch,
+        limits_.lr, options_.seed, threads, threads == 1 ? "" : "s", 1e3 * seconds);
     if (options_.verbose) report_.print("{}", phase_text(step_.latest().executable().report()));
   }
 
@@ -278,20 +280,28 @@ class Training {
   }
 
   void finish() {
-    const Metric metric = model_.metric();
-    LinePlot plot{.title = report_.model() + ": learning curve", .x_label = "epoch"};
-    losses_.name = "training loss";
-    plot.y_label = "loss";
-    plot.series = {losses_};
-    if (!metric.of_training) {
-      values_.name = "validation " + metric.name;
-      plot.y_label += ", " + metric.name;
-      plot.series.push_back(values_);
-    }
-    if (!losses_.xs.empty()) report_.line_plot("loss", plot);
+    if (!losses_.xs.empty()) draw_curve();
     model_.module().eval();
     model_.show(data_, options_, report_);
     model_.module().train();
+  }
+
+  void draw_curve() {
+    const Metric metric = model_.metric();
+    LinePlot plot{
+        .title = report_.model() + ": learning curve", .x_label = "epoch", .y_label = "loss"};
+    losses_.name = "training loss";
+    plot.series = {losses_};
+    if (!metric.of_training) {
+      values_.name = plot.right_label = "validation " + metric.name;
+      values_.on_right = true;
+      plot.series.push_back(values_);
+      // An error's small changes look small.
+      if (const double most = *std::ranges::max_element(values_.ys);
+          metric.lower_is_better && most > 0)
+        plot.right_range = {0, 1.1 * most};
+    }
+    report_.line_plot("loss", plot);
   }
 
   Learner& model_;

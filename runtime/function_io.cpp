@@ -11,11 +11,12 @@ constexpr std::int64_t kMostPrinted = 1000;  // elements; of larger arrays …
 constexpr std::int64_t kEdge = 3;            // … so many at both ends of each axis
 
 template <class T>
-std::string element_text(T value) {
+std::string element_text(T value, std::optional<int> decimals) {
   if constexpr (std::is_same_v<T, bool>)
     return value ? "true" : "false";
   else if constexpr (std::is_floating_point_v<T>)
-    return fmt::format("{}", value);  // the shortest that reads back as the same number
+    return decimals ? fmt::format("{:.{}f}", value, *decimals)
+                    : fmt::format("{}", value);  // the shortest that reads back as the same number
   else
     return std::to_string(value);
 }
@@ -94,14 +95,15 @@ std::vector<Array> drawn_arguments(const Function& function, std::uint64_t seed)
   return arguments;
 }
 
-std::string array_text(const Array& array) {
+std::string array_text(const Array& array, std::optional<int> decimals) {
   const Ints& dims = array.dims();
   const Ints strides = row_major_strides(dims);
   const bool whole = array.count() <= kMostPrinted;
   return visit_dtype(array.dtype(), [&]<class T>(T) {
     const auto data = array.data<T>();
     const auto nest = [&](auto& self, std::size_t axis, std::int64_t first) -> std::string {
-      if (axis == dims.size()) return element_text<T>(data[static_cast<std::size_t>(first)]);
+      if (axis == dims.size())
+        return element_text<T>(data[static_cast<std::size_t>(first)], decimals);
       const bool last = axis + 1 == dims.size();
       const std::string next = last ? ", " : ",\n" + std::string(axis + 1, ' ');
       std::string list;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -27,9 +28,10 @@ NamedArrays named_results(const Function& function, const std::vector<Array>& re
 /// The same for the same seed.
 std::vector<Array> drawn_arguments(const Function& function, std::uint64_t seed);
 
-/// An array for people: nested lists; of a large one the corners only.
+/// An array for people: nested lists; of a large one the corners only. Floats have as many decimals
+/// as they need, or those asked for.
 ///   [[1, 2.5],
 ///    [3, nan]]
-std::string array_text(const Array& array);
+std::string array_text(const Array& array, std::optional<int> decimals = {});
 
 }  // namespace kiln

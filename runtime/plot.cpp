@@ -1,7 +1,10 @@
 #include "runtime/plot.h"
 
+#include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstdlib>
+#include <limits>
 
 #include "runtime/gnuplot.h"
 
@@ -31,6 +34,24 @@ std::string style_of(const Series& series, std::size_t index) {
   std::abort();
 }
 
+/// Where x counts something and is short, there are no ticks between its numbers.
+std::string x_ticks(const LinePlot& plot) {
+  double low = std::numeric_limits<double>::infinity(), high = -low;
+  for (const Series& series : plot.series)
+    for (const double x : series.xs) {
+      if (x != std::floor(x)) return "";
+      low = std::min(low, x);
+      high = std::max(high, x);
+    }
+  return high - low <= 10 && !plot.x_range ? "set xtics 1\n" : "";
+}
+
+std::string right_axis(const LinePlot& plot) {
+  if (std::ranges::none_of(plot.series, &Series::on_right)) return "";
+  return fmt::format("set border 11\nset y2tics\nset y2label {}\nset y2range {}\n",
+                     gnuplot::text(plot.right_label), range(plot.right_range));
+}
+
 }  // namespace
 
 PlotResult line_plot(const std::string& path, const LinePlot& plot) {
@@ -48,18 +69,20 @@ PlotResult line_plot(const std::string& path, const LinePlot& plot) {
     }
     blocks += "EOD\n";
     if (series.xs.empty()) continue;  // gnuplot takes an empty block for an error
-    curves += fmt::format("{} $s{} using 1:2 {} title {}", curves.empty() ? "" : ",", i,
-                          style_of(series, i), gnuplot::text(series.name));
+    curves += fmt::format("{} $s{} using 1:2 {} {} title {}", curves.empty() ? "" : ",", i,
+                          series.on_right ? "axes x1y2" : "", style_of(series, i),
+                          gnuplot::text(series.name));
   }
   return gnuplot::draw(
       path, data,
       blocks + fmt::format("set title {} font ',15'\nset xlabel {}\nset ylabel {}\n"
                            "set grid lc rgb '#dddddd' lt 1\nset border 3\n"
                            "set tics nomirror\nset key bmargin center horizontal\nset bmargin 6\n"
-                           "set xrange {}\nset yrange {}\n{}plot{}\n",
+                           "set xrange {}\nset yrange {}\n{}{}{}plot{}\n",
                            gnuplot::text(plot.title), gnuplot::text(plot.x_label),
                            gnuplot::text(plot.y_label), range(plot.x_range), range(plot.y_range),
-                           plot.log_y ? "set logscale y\n" : "", curves));
+                           plot.log_y ? "set logscale y\n" : "", x_ticks(plot), right_axis(plot),
+                           curves));
 }
 
 }  // namespace kiln

@@ -31,6 +31,7 @@ struct Series {
   std::vector<double> xs = {};
   std::vector<double> ys = {};  ///< as many as xs; NaN and infinities are left out of the picture
   Style style = Style::line;
+  bool on_right = false;  ///< its ys belong to the axis at the right
 };
 
 struct LinePlot {
@@ -39,9 +40,11 @@ struct LinePlot {
   std::string title = {};
   std::string x_label = {};
   std::string y_label = {};
+  std::string right_label = {};  ///< of the axis at the right, which is there if a series needs it
   std::vector<Series> series = {};
   std::optional<Range> x_range = {};  ///< chosen from the data where not given
   std::optional<Range> y_range = {};
+  std::optional<Range> right_range = {};
   bool log_y = false;
 };
 

@@ -153,6 +153,23 @@ rejects "no text" "some text" predict causal-attention ""
 echo text >"$dir/text"
 rejects "a text that is too short" "at least 340 characters, found 5" train causal-attention --data "$dir/text"
 
+# The models of attention.
+prints "nw-parametric's epochs" "^epoch 5, loss [0-9]*\.[0-9]\{6\}$" train nw-parametric --plot "$dir/plots"
+for plot in loss fit weights; do
+  check "nw-parametric's plot of $plot has its data" test -s "$dir/plots/nw-parametric-$plot.tsv"
+done
+prints "nw-parametric says where it starts" "^w starts at 0.25$" train nw-parametric --init 0.25
+prints "the article's batch products" "(2,1,6)" train nw-average --explain
+prints "and their values" "\[\[\[4.5\]\],\[\[14.5\]\]\]" train nw-kernel --explain
+prints "nw-kernel predicts" "^2.5: [0-9]" predict nw-kernel 2.5
+rejects "nw-kernel of a word" "expected a number, found 'two'" predict nw-kernel two
+rejects "points that are no points" "no tensor 'x_train'" train nw-kernel --data "$dir/half.safetensors"
+prints "masked-softmax" "0.2270, 0.4099, 0.3630, 0.0000" train masked-softmax
+for model in additive-attention dot-attention; do
+  prints "$model" "10.0000, 11.0000, 12.0000, 13.0000" train $model
+  prints "dump $model" "stablehlo.exponential" dump $model --stage optimized
+done
+
 # Programs in StableHLO's text.
 cat >"$dir/f.mlir" <<'TEXT'
 func.func @main(%arg0: tensor<2x3xf32> {kiln.name = "x"}, %arg1: tensor<3xf32>) -> (tensor<2xf32> {kiln.name = "y"}, tensor<2x3xf32>) {

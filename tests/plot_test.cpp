@@ -97,6 +97,19 @@ TEST_CASE("plot_draws_png_and_svg_by_the_name_of_the_file", "[plot]") {
   CHECK(folder.count() == 3);
 }
 
+TEST_CASE("plot_draws_an_axis_at_the_right_for_series_that_need_it", "[plot]") {
+  if (!gnuplot_is_here()) return;
+  const TempFolder folder;
+  LinePlot plot = two_lines();
+  plot.right_label = "accuracy";
+  CHECK(content_of(*line_plot(folder.file("left.svg"), plot).image).find("accuracy") ==
+        std::string::npos);
+  plot.series[1].on_right = true;
+  plot.right_range = {0, 1};
+  CHECK_THAT(content_of(*line_plot(folder.file("both.svg"), plot).image),
+             ContainsSubstring("accuracy"));
+}
+
 TEST_CASE("plot_draws_what_is_constant_empty_in_part_or_logarithmic", "[plot]") {
   if (!gnuplot_is_here()) return;
   const TempFolder folder;

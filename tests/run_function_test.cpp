@@ -127,6 +127,7 @@ TEST_CASE("arrays_are_printed_as_people_write_them") {
   CHECK(array_text(Array::of<bool>({2}, {true, false})) == "[true, false]");
   CHECK(array_text(Array::of<float>({2, 2}, {1, 0.1f, -kInfinity, kNaN})) ==
         "[[1, 0.1],\n [-inf, nan]]");
+  CHECK(array_text(Array::of<float>({2}, {1, 0.12345f}), 4) == "[1.0000, 0.1235]");
   CHECK(array_text(Array(Type{DType::f32, {2, 0}})) == "[[],\n []]");
   CHECK(array_text(Array::of<std::uint64_t>({1}, {~std::uint64_t{0}})) == "[18446744073709551615]");
   CHECK(array_text(Array::of<std::int8_t>({1}, {-7})) == "[-7]");
