@@ -88,16 +88,39 @@ Attended AdditiveAttention::operator()(const Tensor& queries, const Tensor& keys
   });
 }
 
-CausalSelfAttention::CausalSelfAttention(Module* parent, std::string name, std::int64_t size)
+CausalSelfAttention::CausalSelfAttention(Module* parent, std::string name, std::int64_t size,
+                                         CausalOptions options)
     : Module(parent, std::move(name)),
+      options_(options),
       k_layer_(this, "k_layer", size, size),
       q_layer_(this, "q_layer", size, size),
-      v_layer_(this, "v_layer", size, size) {}
+      v_layer_(this, "v_layer", size, size) {
+  if (options.heads < 1 || size % options.heads != 0)
+    throw Error(
+        fmt::format("CausalSelfAttention: expected a number of heads that divides the size "
+                    "{}, found {}",
+                    size, options.heads));
+}
 
 Attended CausalSelfAttention::operator()(const Tensor& x, Where w) const {
   return in_layer("CausalSelfAttention", [&] {
-    return scaled_dot_product_attention(q_layer_(x, w), k_layer_(x, w), v_layer_(x, w),
-                                        {.is_causal = true}, w);
+    if (used_float(x, "attention", w).type().rank() != 3)
+      throw Error(w, fmt::format("attention: expected [B, T, size], found {}", described(x)));
+    if (options_.block_size && x.size(1, w) > *options_.block_size)
+      throw Error(w,
+                  fmt::format("attention: expected a sequence of at most {} places (block_size), "
+                              "found {}",
+                              *options_.block_size, described(x)));
+    const auto of_heads = [&](const Tensor& t) {  // [B, T, size] → [B, heads, T, size / heads]
+      return options_.heads == 1 ? t
+                                 : transpose(unflatten(t, -1, {options_.heads, -1}, w), 1, 2, w);
+    };
+    const Tensor k = of_heads(k_layer_(x, w)), q = of_heads(q_layer_(x, w));
+    const bool by_key = options_.rows == CausalOptions::Rows::keys;
+    Attended attended = scaled_dot_product_attention(
+        by_key ? k : q, by_key ? q : k, of_heads(v_layer_(x, w)), {.is_causal = true}, w);
+    if (options_.heads > 1) attended.output = flatten(transpose(attended.output, 1, 2, w), 2, 3, w);
+    return attended;
   });
 }
 

@@ -2,6 +2,7 @@
 // All return the weights (before dropout) beside the output.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 
@@ -52,15 +53,24 @@ class AdditiveAttention : public Module {
   Dropout dropout_;
 };
 
-/// One head of self-attention in which each place sees itself and what is before it. Parameters of
-/// k_layer, q_layer and v_layer, all [size, size].
+struct CausalOptions {
+  int heads = 1;  // which divides the size; each attends with its own part of k, q and v
+  /// Row t of the scores is query t against the keys (q kᵀ), or key t against the queries (k qᵀ).
+  enum class Rows : std::uint8_t { queries, keys } rows = Rows::queries;
+  std::optional<std::int64_t> block_size = {};  // of the longest sequence
+};
+/// Self-attention in which each place sees itself and what is before it. Parameters of k_layer,
+/// q_layer and v_layer, all [size, size] with biases.
 class CausalSelfAttention : public Module {
  public:
-  CausalSelfAttention(Module* parent, std::string name, std::int64_t size);
-  /// x [B, T, size].
+  CausalSelfAttention(Module* parent, std::string name, std::int64_t size,
+                      CausalOptions options = {});
+  /// x [B, T, size]. The weights are [B, T, T], with several heads [B, heads, T, T]. Throws Error
+  /// where T is more than block_size.
   Attended operator()(const Tensor& x, Where where = Where::current()) const;
 
  private:
+  CausalOptions options_;
   Linear k_layer_, q_layer_, v_layer_;
 };
 

@@ -326,7 +326,7 @@ class Training {
 };
 
 void finish(const TrainOptions& options, Report& report, const Outcome& outcome) {
-  report.print("{} {:.6g} (a full run reaches {})", outcome.metric.name, outcome.value,
+  report.print("{} {:.6g} (a full run reaches {:.6g})", outcome.metric.name, outcome.value,
                outcome.required);
   if (outcome.epochs > 0)
     report.print(" after {} epoch{}, {:.2f} s of training; weights {:016x}", outcome.epochs,

@@ -148,6 +148,24 @@ done
 check "another seed gives other weights" test "$(hash_in "$dir/seed.json")" != "$(hash_in "$dir/whole.json")"
 check "quiet training prints nothing" test -z "$("$kiln" train digits --data "$dir/good" --epochs 1 --quiet 2>&1)"
 
+# Words and texts.
+mkdir "$dir/words"
+for language in english spanish finnish dutch polish; do
+  printf '%s\n' abcd bcde cdef defg efgh fghi ghij hijk ijkl jklm klmn lmno mnop nopq opqr >"$dir/words/$language"
+done
+prints "train language" "^window  *0\.[0-9]" train language --data "$dir/words" --epochs 1 --checkpoint "$dir/language.safetensors"
+prints "predict language" "^łódź  *0\.[0-9]" predict language --checkpoint "$dir/language.safetensors" Hello łódź
+rejects "a word with a letter of no language" "'don't': expected a word" predict language --checkpoint "$dir/language.safetensors" "don't"
+rejects "predict without weights" "expected --checkpoint" predict language hello
+rm "$dir/words/dutch"
+rejects "a missing list of words" "words: expected a list of words called dutch" train language --data "$dir/words"
+prints "predict causal-attention" "^c  *1\.0000  0\.0000  0\.0000$" predict causal-attention cat
+check "what comes later is not looked at" grep -q "^a  *0\.[0-9]*  *0\.[0-9]*  *0\.0000$" "$dir/out"
+rejects "a text past the block size" "at most 32 characters (block_size), found 33" predict causal-attention "$(printf '%033d' 0)"
+rejects "no text" "some text" predict causal-attention ""
+echo text >"$dir/text"
+rejects "a text that is too short" "at least 340 characters, found 5" train causal-attention --data "$dir/text"
+
 # The models of attention.
 prints "nw-parametric's epochs" "^epoch 5, loss [0-9]*\.[0-9]\{6\}$" train nw-parametric --plot "$dir/plots"
 for plot in loss fit weights; do
