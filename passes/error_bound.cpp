@@ -314,12 +314,16 @@ class Analysis {
     return bounded;
   }
 
-  /// Bits of an f32 are those of the declared type; of what is not exact nothing is known.
+  /// Bits of an f32 are those of the declared type; of what is not exact nothing is known, and
+  /// which NaN a NaN is, is nobody's promise.
   static Bounded bits(const Node& node, const Bounded& operand) {
     const Array given = operand.value.converted(node.operand(0).type().dtype);
     const Array result = definition(node.op()).reference(node, std::vector{given})[0];
     Bounded bounded{widened(result), Array(Type{DType::f64, result.dims()})};
     if (!exact(operand)) give_up(bounded);
+    for (std::int64_t i = 0; i < given.count(); ++i)
+      if (is_float(given.dtype()) && std::isnan(given.as_double(i)))
+        bounded.bound.data<double>()[static_cast<std::size_t>(i)] = kInfinite;
     return bounded;
   }
 

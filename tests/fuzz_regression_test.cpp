@@ -1,6 +1,7 @@
 // What `./dev fuzz` has found, each as small as it was when found, under a name that says what was
 // wrong.
 #include <cmath>
+#include <limits>
 
 #include "ir/build.h"
 #include "ir/build_control.h"
@@ -59,6 +60,16 @@ TEST_CASE("parts_of_a_product_may_overflow_or_underflow_while_the_whole_does_not
   CHECK(std::isinf(bounded({1e30F, 1e30F, 1e-30F, 1})));
   CHECK(bounded({1e-30F, 1e-30F, 1e30F, 1e30F}) >= 1);
   CHECK(bounded({1e-10F, 3, 1e10F, 1}) < 1e-5);
+}
+
+TEST_CASE("the_bits_of_a_nan_are_not_promised") {
+  const Function function = function_of({{DType::f32, {2}}}, [](const Values& x) {
+    return Values{{x[0].graph().make(Op::bitcast_convert, {x[0]}, {}, Type{DType::ui32, {2}}), 0}};
+  });
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  const Bounded bits = error_bounds(function, std::vector{Array::of<float>({2}, {nan, 1})})[0];
+  CHECK(std::isinf(bits.bound.as_double(0)));
+  CHECK(bits.bound.as_double(1) == 0);
 }
 
 }  // namespace

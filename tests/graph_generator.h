@@ -14,6 +14,9 @@
 
 namespace kiln {
 
+inline constexpr DType kWholes[] = {DType::i8,  DType::i16,  DType::i32,  DType::i64,
+                                    DType::ui8, DType::ui16, DType::ui32, DType::ui64};
+
 class GraphGenerator {
  public:
   GraphGenerator(std::uint64_t seed, const RandomGraphOptions& options);
@@ -123,6 +126,7 @@ class GraphGenerator {
   /// Integers of these extents: what the graph has, computed or drawn, mostly in [-1, extent].
   Value indices(const Ints& dims, std::int64_t extent);
   Value index_scalar(std::int64_t extent);
+  DType index_type();
   WindowAttrs window(Value x);
   /// acc · 1/2 + max(x, 1/4): a region of several ops.
   Region mixing_region();

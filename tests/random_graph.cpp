@@ -21,8 +21,6 @@ using namespace build;
 constexpr std::int64_t kExtents[] = {1, 1, 2, 3, 4, 5, 7, 8, 13, 15, 16, 17, 31, 32, 33, 48, 101};
 constexpr std::int64_t kLongExtents[] = {257, 1000, 4099, 5003};
 constexpr std::size_t kMaxResults = 8;
-constexpr DType kWholes[] = {DType::i8,  DType::i16,  DType::i32,  DType::i64,
-                             DType::ui8, DType::ui16, DType::ui32, DType::ui64};
 
 /// Some elements become numbers that arithmetic goes wrong with.
 void sprinkle(Array& array, Random& random) {
@@ -83,7 +81,8 @@ RandomGraph GraphGenerator::run() {
   for (std::uint64_t i = 0, n = 2 + below(3); i < n; ++i) argument(real_);
   if (chance(0.5)) argument(DType::i32);
   if (chance(0.3)) argument(DType::i1);
-  if (chance(0.5)) argument(chance(0.2) ? pick({DType::f32, DType::f64}) : pick(kWholes));
+  if (chance(0.1)) argument(pick({DType::f32, DType::f64}));
+  for (std::uint64_t i = below(3); i > 0; --i) argument(pick(kWholes));
   std::vector<Value> states;
   if (options_.state && chance(0.5))
     for (std::uint64_t i = 0, n = 1 + below(3); i < n; ++i) states.push_back(argument(real_));
@@ -170,6 +169,7 @@ void GraphGenerator::step() {
       &GraphGenerator::choice,
       &GraphGenerator::integers,
       &GraphGenerator::integers,
+      &GraphGenerator::conversion,
       &GraphGenerator::conversion,
       &GraphGenerator::stretch,
       &GraphGenerator::permute,
@@ -376,6 +376,10 @@ void GraphGenerator::reduction() {
                     : pick({Op::add, Op::add, Op::maximum, Op::minimum});
   const Value y = reduce(x, op, axes);
   keep(y);
+  if (chance(0.15))  // from elsewhere than where the combiner starts
+    keep({graph().make(Op::reduce, {x, partner(graph().splat({dtype, {}}, 2))}, DimsAttrs{axes},
+                       std::nullopt, {combiner_region(graph(), op, dtype)}),
+          0});
   if (chance(0.5)) keep(multiply(y, like(y, 1 / extent_of(x.type(), axes))));
   if (chance(0.5)) {  // back against what it came from
     Ints kept;
@@ -466,8 +470,23 @@ void GraphGenerator::region() {
         0});
 }
 
-/// A reduce of pairs: the greatest element and its index.
+/// A reduce of pairs: the greatest element and its index; or two at once, each by itself.
 void GraphGenerator::pairs() {
+  if (chance(0.3)) {
+    const Value a = real_of_rank(1);
+    if (!a) return;
+    const Value b = partner(a);
+    const Type scalar{real_, {}};
+    const auto parameter = [&](int i) { return graph().parameter(i, scalar); };
+    const Region region{
+        {scalar, scalar, scalar, scalar},
+        {add(parameter(0), parameter(2)), binary(Op::maximum, parameter(1), parameter(3))}};
+    const Node* both = graph().make(
+        Op::reduce, {a, b, graph().splat(scalar, 0), identity(graph(), Op::maximum, real_)},
+        DimsAttrs{some_axes(a.type())}, std::nullopt, {region});
+    keep({both, 0});
+    return keep({both, 1});
+  }
   const Value x = find([](Value v) { return v.type().rank() > 0 && v.type().dtype != DType::i1; });
   if (!x) return;
   const Type scalar{x.type().dtype, {}}, number{DType::i32, {}};
@@ -496,9 +515,17 @@ void GraphGenerator::leaf() {
     keep(constant({chance(0.7) ? real_ : pick(kWholes), shape}));
 }
 
+/// Composites: a stopped gradient; a function that was given a name.
 void GraphGenerator::stop() {
   const Value x = real();
   if (!x) return;
+  if (chance(0.5)) {
+    const Value a = graph().parameter(0, x.type()), b = graph().parameter(1, x.type());
+    const Region gate{{x.type(), x.type()}, {multiply(unary(Op::tanh, a), b)}};
+    return keep({graph().make(Op::composite, {x, partner(x)}, CallAttrs{"kiln.gate", ""},
+                              std::nullopt, {gate}),
+                 0});
+  }
   const Region region{{x.type()}, {graph().parameter(0, x.type())}};
   keep({graph().make(Op::composite, {x}, CallAttrs{"kiln.stop_gradient", ""}, std::nullopt,
                      {region}),
@@ -595,7 +622,7 @@ void GraphGenerator::choose_results() {
 
 RandomGraphOptions options_of(std::uint64_t seed) {
   RandomGraphOptions options;
-  options.steps = seed % 5 == 4 ? 70 : seed % 5 == 3 ? 24 : 10;
+  options.steps = seed % 10 == 9 ? 70 : seed % 5 == 3 ? 24 : 10;
   options.elements = seed % 7 == 6 ? 40000 : seed % 7 > 3 ? 100 : 3000;
   if (options.elements == 40000) options.steps = 12;
   return options;

@@ -40,7 +40,10 @@ void GraphGenerator::bits() {
     if (!x) return;
     const bool narrow = real_ == DType::f32;
     if (chance(0.5)) return keep(unary(Op::is_finite, x));
-    if (chance(0.5)) return keep(bitcast(x, narrow ? DType::ui32 : DType::i64));
+    if (chance(0.5)) {  // of numbers: the sign of a NaN is the processor's
+      const Value number = select(compare(x, x, Direction::EQ), x, like(x, 0));
+      return keep(bitcast(number, narrow ? DType::ui32 : DType::i64));
+    }
     const DType whole = narrow ? DType::i32 : DType::ui64;
     const Value bits = find([&](Value v) { return v.type().dtype == whole; });
     if (bits) keep(bitcast(bits, real_));
@@ -131,13 +134,17 @@ Value GraphGenerator::index_scalar(std::int64_t extent) {
   return graph().splat(scalar, static_cast<double>(between(-1, extent + 1)));
 }
 
+DType GraphGenerator::index_type() { return chance(0.8) ? DType::i32 : pick(kWholes); }
+
 void GraphGenerator::dynamic() {
   const Value x = find([](Value v) { return v.type().rank() > 0; });
   if (!x) return;
   std::vector<Value> starts;
   Ints sizes;
+  const DType type = index_type();
   for (std::int64_t extent : x.type().dims) {
-    starts.push_back(index_scalar(extent));
+    const Value start = index_scalar(extent);
+    starts.push_back(type == DType::i32 ? start : convert(start, type));
     sizes.push_back(chance(0.4) ? extent : between(0, extent));
   }
   const Value part = dynamic_slice(x, starts, sizes);
@@ -150,14 +157,17 @@ void GraphGenerator::dynamic() {
 
 Value GraphGenerator::indices(const Ints& dims, std::int64_t extent) {
   const auto n = static_cast<double>(std::max<std::int64_t>(extent, 1));
-  const Type type{DType::i32, dims};
+  const Type type{index_type(), dims};
   const Value there = find([&](Value v) { return v.type() == type; });
   if (there && chance(0.4)) {
     // Into the range, mostly: |i| mod n.
     if (chance(0.3)) return there;
-    return binary(Op::remainder, unary(Op::abs, there), like(there, n));
+    const Value positive = is_unsigned(type.dtype) ? there : unary(Op::abs, there);
+    return binary(Op::remainder, positive, like(there, n));
   }
-  return graph().constant(random_array(type, random_.bits64(), -1.2, n + 0.2));
+  const double least = is_unsigned(type.dtype) ? 0 : -1.2,
+               most = size_of(type.dtype) == 1 ? 100 : n;
+  return graph().constant(random_array(type, random_.bits64(), least, std::min(n, most) + 0.2));
 }
 
 void GraphGenerator::lookup() {
@@ -260,9 +270,7 @@ void GraphGenerator::general_gather() {
 }
 
 void GraphGenerator::sorting() {
-  const Value x = find([](Value v) {
-    return v.type().rank() > 0 && v.type().count() > 0 && !is_bool(v.type().dtype);
-  });
+  const Value x = find([](Value v) { return v.type().rank() > 0 && v.type().count() > 0; });
   if (!x) return;
   const std::int64_t axis = axis_of(x);
   const bool descending = chance(0.4);
@@ -273,6 +281,16 @@ void GraphGenerator::sorting() {
     return keep(places);
   }
   const Value other = find([&](Value v) { return v.type().dims == x.type().dims; });
+  if (chance(0.4)) {  // by x, then by the other
+    const Type first{x.type().dtype, {}}, second{other.type().dtype, {}};
+    const Value a = graph().parameter(0, first), b = graph().parameter(1, first);
+    const Value c = graph().parameter(2, second), d = graph().parameter(3, second);
+    const Value tied = binary(Op::and_, compare(a, b, Direction::EQ), compare(c, d, Direction::LT));
+    const Region region{{first, first, second, second},
+                        {binary(Op::or_, compare(a, b, Direction::LT), tied)}};
+    for (Value sorted : sort({x, other}, axis, region)) keep(sorted);
+    return;
+  }
   for (Value sorted : sort({x, other}, axis, descending)) keep(sorted);
 }
 
@@ -307,6 +325,14 @@ void GraphGenerator::pooling() {
     const Value start = graph().splat({real_, {}}, 0.5);
     return keep(
         {graph().make(Op::reduce_window, {x, start}, attrs, std::nullopt, {mixing_region()}), 0});
+  }
+  if (chance(0.15)) {
+    const Op op = pick({Op::add, Op::maximum, Op::minimum, Op::multiply});
+    const DType dtype = x.type().dtype;
+    const Value start = graph().splat({dtype, {}}, 2);
+    return keep({graph().make(Op::reduce_window, {x, start}, attrs, std::nullopt,
+                              {combiner_region(graph(), op, dtype)}),
+                 0});
   }
   keep(reduce_window(x,
                      is_float(x.type().dtype)
@@ -385,6 +411,7 @@ void GraphGenerator::convolve() {
   order(attrs.input_batch, attrs.input_feature, attrs.input_spatial);
   order(attrs.kernel_input_feature, attrs.kernel_output_feature, attrs.kernel_spatial);
   order(attrs.output_batch, attrs.output_feature, attrs.output_spatial);
+  const DType dtype = chance(0.9) ? real_ : pick({DType::i32, DType::i8, DType::ui8, DType::i64});
   const auto placed = [&](const Ints& extents, std::int64_t first, std::int64_t second,
                           const Ints& rest) {
     Ints dims(extents.size());
@@ -392,13 +419,14 @@ void GraphGenerator::convolve() {
     dims[static_cast<std::size_t>(second)] = extents[1];
     for (std::size_t i = 0; i < rest.size(); ++i)
       dims[static_cast<std::size_t>(rest[i])] = extents[i + 2];
-    return Type{real_, dims};
+    return Type{dtype, dims};
   };
   const Type lhs = placed(input, attrs.input_batch, attrs.input_feature, attrs.input_spatial);
   const Type rhs =
       placed(kernel, attrs.kernel_input_feature, attrs.kernel_output_feature, attrs.kernel_spatial);
-  const Value a = chance(0.5) ? argument(lhs, -2, 2) : partner(graph().splat(lhs, 0.5));
-  const Value b = argument(rhs, -1, 1);
+  const double least = is_unsigned(dtype) ? 0 : -2;
+  const Value a = chance(0.5) ? argument(lhs, least, 3) : partner(graph().splat(lhs, 1));
+  const Value b = argument(rhs, least / 2, 2);
   keep(convolution(a, b, attrs));
 }
 

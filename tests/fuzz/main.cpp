@@ -116,6 +116,13 @@ class Campaign {
     workers_.push_back({child, ends[0], "", begin, end});
   }
 
+  void fail(std::uint64_t seed, const std::string& how) {
+    failures_[seed] = how;
+    if (plant_) return;
+    fmt::print("seed {}: {}\n", seed, how);
+    std::fflush(stdout);
+  }
+
   void hear(std::size_t i) {
     char buffer[4096];
     const ssize_t got = ::read(workers_[i].pipe, buffer, sizeof buffer);
@@ -124,7 +131,7 @@ class Campaign {
     Worker& worker = workers_[i];
     worker.heard.append(buffer, static_cast<std::size_t>(got));
     for (std::size_t line; (line = worker.heard.find('\n')) != std::string::npos;) {
-      if (line > 0) failures_[worker.at] = worker.heard.substr(0, line);
+      if (line > 0) fail(worker.at, worker.heard.substr(0, line));
       worker.heard.erase(0, line + 1);
       ++worker.at, ++done_;
     }
@@ -138,9 +145,9 @@ class Campaign {
     while (::waitpid(worker.process, &status, 0) < 0 && errno == EINTR) {
     }
     if (!WIFSIGNALED(status) || stopping_) return;
-    failures_[worker.at] = WTERMSIG(status) == SIGALRM
-                               ? fmt::format("no end after {} seconds", kSeconds)
-                               : fmt::format("a crash: {}", strsignal(WTERMSIG(status)));
+    fail(worker.at, WTERMSIG(status) == SIGALRM
+                        ? fmt::format("no end after {} seconds", kSeconds)
+                        : fmt::format("a crash: {}", strsignal(WTERMSIG(status))));
     ++done_;
     if (worker.at + 1 < worker.end) spawn(worker.at + 1, worker.end);
   }
@@ -227,10 +234,8 @@ int main(int argc, char** argv) {
   Campaign campaign(first, graphs, jobs, nullptr);
   const auto failures = campaign.run(20, ::isatty(STDERR_FILENO) != 0);
   int crashes = 0;
-  for (const auto& [seed, failure] : failures) {
-    fmt::print("seed {}: {}\n", seed, failure);
+  for (const auto& [seed, failure] : failures)
     crashes += failure.starts_with("a crash") || failure.starts_with("no end");
-  }
   fmt::print("{} graphs, {} mismatches, {} crashes\n", campaign.graphs(),
              failures.size() - static_cast<std::size_t>(crashes), crashes);
   std::fflush(stdout);

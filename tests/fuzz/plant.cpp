@@ -16,15 +16,17 @@ using namespace build;
 using Operands = std::vector<Value>;
 using Wrong = std::optional<Value>;
 
-/// Replaces each node of one result for which `wrong` has something.
+/// Replaces each node of one result for which `wrong` has something of its type: what has another
+/// would be found without a fuzzer.
 void mutate(Function& function,
             const std::function<Wrong(const Node& node, const Operands& operands)>& wrong) {
-  function.results = rebuild(function.results,
-                             [&](const Node* node, const Operands& operands) -> std::vector<Value> {
-                               if (node->types().size() == 1)
-                                 if (const Wrong value = wrong(*node, operands)) return {*value};
-                               return remake(node, operands);
-                             });
+  function.results = rebuild(
+      function.results, [&](const Node* node, const Operands& operands) -> std::vector<Value> {
+        if (node->types().size() == 1)
+          if (const Wrong value = wrong(*node, operands); value && value->type() == node->type())
+            return {*value};
+        return remake(node, operands);
+      });
 }
 
 /// The node with other attributes.
