@@ -157,8 +157,8 @@ class KernelEmitter {
     if (access.offset && vtype(*access.offset).lanes == 1) {
       const std::int64_t size =
           size_of(kernel_.buffers[static_cast<std::size_t>(access.buffer)].dtype);
-      pointer = b_.CreateGEP(b_.getInt8Ty(), pointer,
-                             b_.CreateMul(value(*access.offset), number(size)));
+      pointer =
+          b_.CreateGEP(b_.getInt8Ty(), pointer, b_.CreateMul(value(*access.offset), number(size)));
     } else if (access.offset) {
       lanes.offsets = value(*access.offset);
     }

@@ -1,7 +1,8 @@
 // Loads, stores and the transposed tile. An inactive lane's address is never touched: AVX-512 masks
-// it, elsewhere the active lanes are moved in pieces of 8, 4, 2 and 1. Where data decide which lanes
-// are touched, neighbours go by a masked load or store (scalar code in LLVM where the processor has
-// none), single elements to a place of no meaning instead. Alignment is the element's.
+// it, elsewhere the active lanes are moved in pieces of 8, 4, 2 and 1. Where data decide which
+// lanes are touched, neighbours go by a masked load or store (scalar code in LLVM where the
+// processor has none), single elements to a place of no meaning instead. Alignment is the
+// element's.
 
 #include <bit>
 #include <numeric>

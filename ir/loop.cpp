@@ -485,8 +485,7 @@ std::vector<Reg> Builder::finish(If branch, const std::vector<Reg>& otherwise,
   return results;
 }
 
-Index::Index(Val value)
-    : builder_(&value.builder()), lanes_(value.type().lanes), data_(value) {}
+Index::Index(Val value) : builder_(&value.builder()), lanes_(value.type().lanes), data_(value) {}
 
 Val Index::value() const {
   if (data_ && affine_ == Affine(0) && stride_ == 0) return *data_;
@@ -520,8 +519,9 @@ Index Index::operator*(std::int64_t factor) const {
   if (factor == 0)
     product.data_.reset();
   else if (data_ && factor != 1)
-    product.data_ = *data_ * Val{*builder_, builder_->constant_bits(
-                                                {DType::i64, 1}, static_cast<std::uint64_t>(factor))};
+    product.data_ =
+        *data_ * Val{*builder_,
+                     builder_->constant_bits({DType::i64, 1}, static_cast<std::uint64_t>(factor))};
   return product;
 }
 

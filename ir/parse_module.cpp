@@ -202,7 +202,7 @@ void Reader::function_arguments(FunctionTree& function) {
 void Reader::function_results(FunctionTree& function) {
   const auto result = [&] {
     function.result_types.push_back(type());
-    function.result_attributes.push_back(Attribute::Dictionary{});
+    function.result_attributes.emplace_back();
   };
   if (!accept("(")) return result();
   while (!at(")")) {

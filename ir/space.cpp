@@ -58,7 +58,8 @@ std::string sources_text(const std::vector<Source>& sources) {
 
 std::string indexed_text(const Kernel& kernel, const Expr& expr) {
   std::string at;
-  for (int dim : expr.axes) at += (at.empty() ? "" : ", ") + (dim < 0 ? "0" : dim_name(kernel, dim));
+  for (int dim : expr.axes)
+    at += (at.empty() ? "" : ", ") + (dim < 0 ? "0" : dim_name(kernel, dim));
   return fmt::format("{} of {} at ({})", definition(expr.node->op()).name,
                      sources_text(expr.sources), at);
 }

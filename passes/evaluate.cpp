@@ -153,7 +153,9 @@ std::vector<Reg> evaluate_region(loop::Builder& builder, const Region& region,
 
 Val read_source(loop::Builder& builder, const space::Source& source,
                 std::span<const Index> coordinates, std::optional<Val> inside, int active) {
-  const auto where_inside = [&](Val value) { return inside ? select(*inside, value, value.like(0)) : value; };
+  const auto where_inside = [&](Val value) {
+    return inside ? select(*inside, value, value.like(0)) : value;
+  };
   if (source.kind == space::Source::Kind::constant)
     return where_inside({builder, constant_of(builder, *source.node)});
   const Index address = address_in(builder, source, coordinates);
@@ -253,7 +255,6 @@ Reg Evaluator::eval(int number) {
 }
 
 Reg Evaluator::fresh(const Expr& expr) {
-
   switch (expr.kind) {
     case Expr::Kind::load:
       return load({expr.access, false});

@@ -1,7 +1,7 @@
-// Scatter: the inputs are copied to the results (unless they lie there), then each update is combined with the element it
-// falls on, in row-major order of the updates, as repeated indices may meet there. An update whose
-// place is outside is dropped. Where a window lies along the updates' last axis, 16 neighbours are
-// updated at once: within one window places are distinct.
+// Scatter: the inputs are copied to the results (unless they lie there), then each update is
+// combined with the element it falls on, in row-major order of the updates, as repeated indices may
+// meet there. An update whose place is outside is dropped. Where a window lies along the updates'
+// last axis, 16 neighbours are updated at once: within one window places are distinct.
 #include <algorithm>
 
 #include "ir/op.h"
@@ -42,7 +42,8 @@ class Scatterer {
 
   loop::Kernel run() {
     builder_.loop("chunk", {Affine::of(loop::kBegin)}, {Affine::of(loop::kEnd)}, 1, [&](loop::Var) {
-      for (std::size_t i = 0; i < inputs_ && !space_.in_place; ++i) copy_operand(builder_, space_, i);
+      for (std::size_t i = 0; i < inputs_ && !space_.in_place; ++i)
+        copy_operand(builder_, space_, i);
       if (!placement_.nothing()) updates(0);
     });
     return std::move(kernel_);
@@ -95,9 +96,8 @@ class Scatterer {
     std::optional<Val> inside;
     for (std::int64_t component = 0; component < placement_.components(); ++component) {
       const Val value = place[static_cast<std::size_t>(placement_.axis(component))].value();
-      const Val fits =
-          (value >= value.like(0)) &
-          (value < value.like(static_cast<double>(placement_.extent(component))));
+      const Val fits = (value >= value.like(0)) &
+                       (value < value.like(static_cast<double>(placement_.extent(component))));
       inside = inside ? *inside & fits : fits;
     }
     if (inside && inside->type().lanes == 1)

@@ -39,16 +39,15 @@ class Sorter {
   loop::Kernel run() {
     for (std::size_t d = 0; d < dims_.size(); ++d)
       if (d != axis_) kernel_.chunks *= dims_[d];
-    builder_.loop("line", {Affine::of(loop::kBegin)}, {Affine::of(loop::kEnd)}, 1,
-                  [&](loop::Var line) {
-                    open(line);
-                    line_ = Affine::of(line, 2 * n_);
-                    builder_.loop("k", {0}, {n_}, 1, [&](loop::Var k) {
-                      builder_.store(scratch_, line_ + Affine::of(k),
-                                     builder_.index(Affine::of(k), 1));
-                    });
-                    write(merge());
-                  });
+    builder_.loop(
+        "line", {Affine::of(loop::kBegin)}, {Affine::of(loop::kEnd)}, 1, [&](loop::Var line) {
+          open(line);
+          line_ = Affine::of(line, 2 * n_);
+          builder_.loop("k", {0}, {n_}, 1, [&](loop::Var k) {
+            builder_.store(scratch_, line_ + Affine::of(k), builder_.index(Affine::of(k), 1));
+          });
+          write(merge());
+        });
     return std::move(kernel_);
   }
 
@@ -94,8 +93,7 @@ class Sorter {
 
   /// Where in the line's scratch the final order lies.
   Val merge() {
-    const std::int64_t passes =
-        n_ <= 1 ? 0 : std::bit_width(static_cast<std::uint64_t>(n_ - 1));
+    const std::int64_t passes = n_ <= 1 ? 0 : std::bit_width(static_cast<std::uint64_t>(n_ - 1));
     const Val zero = number(0), n = number(n_);
     const std::vector<Reg> merged = builder_.loop(
         "pass", {0}, {passes}, 1, {number(1).reg(), zero.reg(), n.reg()},
@@ -132,8 +130,7 @@ class Sorter {
   void write(Val half) {
     const Ints strides = row_major_strides(dims_);
     builder_.loop("k", {0}, {n_}, 1, [&](loop::Var k) {
-      const Val from(builder_,
-                     builder_.load(scratch_, line_ + Affine::of(k), 1, 0, 1, half.reg()));
+      const Val from(builder_, builder_.load(scratch_, line_ + Affine::of(k), 1, 0, 1, half.reg()));
       Affine to = Affine::of(k) * strides[axis_];
       for (std::size_t d = 0; d < dims_.size(); ++d) to = to + at_[d].affine() * strides[d];
       for (std::size_t i = 0; i < node_.operands().size(); ++i)

@@ -126,7 +126,7 @@ Ints Context::ints_per_axis(std::string_view name, int count,
   const auto axes = static_cast<std::size_t>(count);
   if (missing && !has(name)) return Ints(axes, *missing);
   const Attribute& found = require(*this, name);
-  const Ints values = to_ints(*this, name, found);
+  Ints values = to_ints(*this, name, found);
   if (is_splat(found)) return Ints(axes, values[0]);
   if (values.size() != axes)
     fail(fmt::format("{} of {} axes", name, count), fmt::format("[{}]", join(values, ", ")));

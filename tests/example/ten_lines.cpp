@@ -16,7 +16,8 @@ int main() {
     return loss;
   });
   Array x(Type{DType::f32, {256, 1}}), y(Type{DType::f32, {256, 1}});
-  for (int i = 0; i < 256; ++i) y.data<float>()[i] = std::sin(x.data<float>()[i] = 6.28f * i / 255 - 3.14f);
+  for (int i = 0; i < 256; ++i)
+    y.data<float>()[i] = std::sin(x.data<float>()[i] = 6.28f * i / 255 - 3.14f);
 
   for (int i = 0; i < 2000; ++i) step(x, y);
   const double loss = step(x, y).item();
