@@ -8,19 +8,19 @@
 // printed before the epoch's update. From "Dive into Deep Learning", Attention Pooling:
 // Nadaraya-Watson Kernel Regression.
 //
-// Two things there puzzle readers.
+// Two things there puzzle readers. The figures are of tests/golden's points.
 //
-// The prediction becomes less smooth by training. That is what it learns: from w = 0.5 the first
-// step, half of a slope of about -20, goes to w ≈ 10, a kernel about as narrow (1 / w) as the
-// training points are apart. So each prediction is a mean of very few noisy points. The loss has
-// fallen to less than half all the same, and is so flat there (slope 0.2) that four more steps of
-// this size hardly widen the kernel again.
+// Training makes the prediction less smooth. That is what it learns: the slope at w = 0.5 is -19,
+// so the first step goes to w = 10, where the kernel (1 / w) is about as narrow as the training
+// points are apart: each prediction is a mean of very few noisy points. The loss falls from 24
+// to 9.5 all the same, and is so flat there (slope 0.2) that the four further steps hardly widen
+// the kernel again.
 //
-// Or nothing is learned, and the prediction stays the flat line of nw-average. Only w² enters, so
-// the slope is 0 at w = 0: there all weights are equal, and descent never leaves. That article's
-// framework draws the first w from U(-0.07, 0.07). Near 0 the slope is c w, so a step multiplies w
-// by 1 - c / 2, whatever the data make of that (about 20 on golden's, where 0.05 gets away in two
-// steps and 1e-8 not in five). So w starts at 0.5 here; try --init 0.
+// Or training does nothing, and the prediction stays the flat line of nw-average. The loss depends
+// on w² only, so at w = 0, where all weights are equal, its slope is 0 and descent never leaves.
+// Near 0 the slope is c w, and a step multiplies w by 1 - c / 2: about 20 here, so that 0.05 gets
+// away in two steps and 1e-8 does not in five. That article's framework draws the first w from
+// U(-0.07, 0.07) and does not show which it was. Here w starts at 0.5; try --init 0.
 #include "models/nadaraya_watson.h"
 #include "runtime/checkpoint.h"
 

@@ -156,8 +156,6 @@ class Training {
     const double seconds = compile();
     if (!options.resume.empty()) place_ = Place::of(load_checkpoint(options.resume, everything_));
     announce(seconds);
-    if (weights_.size() == 1 && weights_[0]->type.count() == 1)
-      report_.print("{} starts at {:g}\n", weights_[0]->name, value_of(weights_[0]).item());
   }
 
   Outcome run() {
@@ -203,7 +201,8 @@ class Training {
     return model_;
   }
 
-  /// Compiles before the clock starts, so that no batch finds its size new; the seconds it took.
+  /// Compiles before the clock starts, so that no batch finds its size new; returns how long it
+  /// took.
   double compile() {
     const auto start = std::chrono::steady_clock::now();
     for (const std::vector<Type>& types : loader_.batch_types()) step_.compile(types);
@@ -226,6 +225,8 @@ class Training {
         "{}: {} parameter{}; {}; batch {}, lr {}, seed {}, {} thread{}; compiled in {:.0f} ms\n",
         report_.model(), parameters, parameters == 1 ? "" : "s", data_.name, limits_.batch,
         limits_.lr, options_.seed, threads, threads == 1 ? "" : "s", 1e3 * seconds);
+    if (weights_.size() == 1 && weights_[0]->type.count() == 1)
+      report_.print("{} starts at {:g}\n", weights_[0]->name, value_of(weights_[0]).item());
     if (options_.verbose) report_.print("{}", phase_text(step_.latest().executable().report()));
   }
 
