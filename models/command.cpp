@@ -191,7 +191,7 @@ int run(int argc, char** argv, const std::string& version) {
   train_command->add_option("--stop", training.stop, "end once the metric has reached this");
   train_command->add_option("--checkpoint", training.checkpoint, "file written after every epoch");
   train_command->add_option("--resume", training.resume, "checkpoint to continue from");
-  train_command->add_option("--init", training.init, "where the model's one weight starts");
+  train_command->add_option("--init", training.init, "where every weight starts");
   train_command->add_option("--plot", training.plot, "folder for plots: learning curve, fits, …");
   train_command->add_option("--plot-format", training.plot_format, "png or svg")
       ->capture_default_str()

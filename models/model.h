@@ -24,7 +24,7 @@ struct TrainOptions {
   std::optional<int> batch;
   std::optional<double> lr;
   std::optional<double> stop;  // end once the metric has reached this
-  std::optional<double> init;  // where the model's one weight starts
+  std::optional<double> init;  // where every weight starts
   std::uint64_t seed = 0;
   std::string data;        // a folder or file; empty: data the model makes itself
   std::string checkpoint;  // written after every epoch
@@ -92,7 +92,8 @@ struct Dataset {
   std::string name;  // for people: "Fashion-MNIST, 60000 + 10000 images"
   std::vector<Samples> train;
   std::vector<Samples> validation;
-  double required = 0;  // the metric that a full training is expected to reach on it
+  double required = 0;              // the metric that a full training is expected to reach on it
+  std::optional<double> stop = {};  // where training on it ends; absent: the model's default
 };
 
 /// A model that learns from batches of samples; models/train.h has the loop.

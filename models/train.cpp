@@ -86,14 +86,10 @@ Limits checked(const Learner& model, const TrainOptions& options) {
   return limits;
 }
 
-/// --init: the one number that such a model learns begins here.
-void start_at(Module& module, double value, std::string_view model) {
-  const auto& parameters = module.parameters();
-  if (parameters.size() != 1 || parameters[0].type().count() != 1)
-    throw Error(fmt::format("--init: expected a model of one weight, found {} with {}", model,
-                            module.parameter_count()));
-  const VariablePtr& variable = parameters[0].variable();
-  value_of(variable) = Array::full(variable->type, value);
+/// --init: all that the model learns begins here.
+void start_at(Module& module, double value) {
+  for (const Parameter& parameter : module.parameters())
+    value_of(parameter.variable()) = Array::full(parameter.type(), value);
 }
 
 void append_json(const std::string& path, const nlohmann::json& object) {
@@ -151,7 +147,8 @@ class Training {
         step_(training_step(model, *optimizer_)),
         loader_(data_.train, limits_.batch, options.shuffle, options.seed),
         weights_(model.module().state()) {
-    if (options.init) start_at(model.module(), *options.init, report.model());
+    if (options.init) start_at(model.module(), *options.init);
+    if (!options.stop && data_.stop) limits_.stop = data_.stop;
     if (!model.metric().of_training) validation_.emplace(model, data_.validation);
     const double seconds = compile();
     if (!options.resume.empty()) place_ = Place::of(load_checkpoint(options.resume, everything_));
@@ -162,7 +159,7 @@ class Training {
     const Interrupt interrupt;
     Outcome outcome{.metric = model_.metric(), .required = data_.required};
     Progress progress(limits_.epochs, loader_.batches(), report_.quiet());
-    bool stopped = false;
+    bool stopped = place_.epoch > 0 && reached_stop(outcome.metric);  // before it was resumed
     while (!stopped && place_.epoch < limits_.epochs && !outcome.interrupted) {
       const auto start = std::chrono::steady_clock::now();
       loader_.begin_epoch(place_.epoch);
@@ -201,8 +198,7 @@ class Training {
     return model_;
   }
 
-  /// Compiles before the clock starts, so that no batch finds its size new; returns how long it
-  /// took.
+  /// Compiles before the clock starts, so that no batch finds its size new; the seconds it took.
   double compile() {
     const auto start = std::chrono::steady_clock::now();
     for (const std::vector<Type>& types : loader_.batch_types()) step_.compile(types);
@@ -218,16 +214,18 @@ class Training {
     return seconds;
   }
 
-  void announce(double seconds) {
+  void announce(double compile_seconds) {
     const int threads = settings().pool().threads();
     const std::int64_t parameters = model_.module().parameter_count();
     report_.print(
         "{}: {} parameter{}; {}; batch {}, lr {}, seed {}, {} thread{}; compiled in {:.0f} ms\n",
         report_.model(), parameters, parameters == 1 ? "" : "s", data_.name, limits_.batch,
-        limits_.lr, options_.seed, threads, threads == 1 ? "" : "s", 1e3 * seconds);
+        limits_.lr, options_.seed, threads, threads == 1 ? "" : "s", 1e3 * compile_seconds);
+    if (options_.verbose) report_.print("{}", phase_text(step_.latest().executable().report()));
     if (weights_.size() == 1 && weights_[0]->type.count() == 1)
       report_.print("{} starts at {:g}\n", weights_[0]->name, value_of(weights_[0]).item());
-    if (options_.verbose) report_.print("{}", phase_text(step_.latest().executable().report()));
+    else if (options_.init)
+      report_.print("every weight starts at {:g}\n", *options_.init);
   }
 
   /// One step; its loss.
@@ -277,6 +275,10 @@ class Training {
     for (Series* series : {&losses_, &values_}) series->xs.push_back(epoch.number);
     losses_.ys.push_back(loss);
     values_.ys.push_back(place_.value);
+    return reached_stop(metric);
+  }
+
+  bool reached_stop(const Metric& metric) const {
     return limits_.stop && metric.reached(place_.value, *limits_.stop);
   }
 
@@ -291,8 +293,12 @@ class Training {
     const Metric metric = model_.metric();
     LinePlot plot{
         .title = report_.model() + ": learning curve", .x_label = "epoch", .y_label = "loss"};
-    losses_.name = "training loss";
+    if (metric.of_training) plot.y_label = metric.name;
+    losses_.name = "training " + plot.y_label;
     plot.series = {losses_};
+    // Drawn as it is, a curve over many powers of ten is flat.
+    const auto [low, high] = std::ranges::minmax(losses_.ys);
+    plot.log_y = low > 0 && high > 1000 * low;
     if (!metric.of_training) {
       values_.name = plot.right_label = "validation " + metric.name;
       values_.on_right = true;

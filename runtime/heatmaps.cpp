@@ -117,6 +117,12 @@ std::string palette(Heatmaps::Palette palette) {
          "5 '#28ae80', 6 '#5ec962', 7 '#addc30', 8 '#fde725')\n";
 }
 
+/// A count is written whole, another number to three digits.
+std::string cell_text(double value) {
+  const bool is_count = value == std::floor(value) && std::fabs(value) < 1e5;
+  return is_count ? fmt::format("{:.0f}", value) : fmt::format("{:.3g}", value);
+}
+
 std::string panel_data(std::size_t index, const Heatmaps& plot, std::pair<double, double> range) {
   const Array& values = plot.panels[index].values;
   const std::int64_t rows = values.dims()[0], columns = values.dims()[1];
@@ -128,7 +134,8 @@ std::string panel_data(std::size_t index, const Heatmaps& plot, std::pair<double
       cells += (column == 0 ? "" : " ") + gnuplot::number(value);
       const bool bright = value > range.first + 0.6 * (range.second - range.first);
       if (plot.show_values && std::isfinite(value))
-        labels += fmt::format("{} {} {:.3g} {}\n", column, row, value, bright ? 0 : 0xffffff);
+        labels +=
+            fmt::format("{} {} {} {}\n", column, row, cell_text(value), bright ? 0 : 0xffffff);
     }
     cells += "\n";
   }

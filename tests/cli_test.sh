@@ -64,6 +64,15 @@ for command in train eval dump bench run grad check conformance; do
 done
 prints "version" "^kiln [0-9]" --version
 prints "models" "^digits " models
+prints "train perceptron" "0 mistakes  w = " train perceptron
+prints "train linear" "recovered: y = 7.0000 x0 + 8.0000 x1 + 3.0000" train linear --stop 1e-11
+prints "train linear from 0" "every weight starts at 0" train linear --init 0
+prints "train sin" "largest error on 1000 points held out: 0.0" train sin --stop 0.0005
+prints "train convolve" "3 x 3 by 2 x 2 is 2 x 2: \[\[6, 8\], \[12, 14\]\]" train convolve
+prints "train convolve" "2 x 2 by 3 x 3 is an error" train convolve
+"$kiln" train perceptron --epochs 1 --quiet 2>"$dir/err"
+check "mistakes after the last epoch: status 1" test $? -eq 1
+check "mistakes after the last epoch: says so" grep -q "cannot be separated" "$dir/err"
 for stage in graph backward optimized fused loops llvm asm memory; do
   prints "dump $stage" "." dump digits --stage $stage
 done
@@ -126,6 +135,10 @@ check "a hash is written" test -n "$(hash_in "$dir/whole.json")"
 check "resumed weights are the same" test "$(hash_in "$dir/whole.json")" = "$(hash_in "$dir/resumed.json")"
 check "json has an object an epoch and a last one" test "$(wc -l <"$dir/whole.json")" -eq 5
 prints "eval" "accuracy" eval digits --data "$dir/good" --checkpoint "$dir/half.safetensors"
+prints "predict" "image 19: [0-9]  (probability" predict digits "$dir/good/t10k-images-idx3-ubyte.gz" --checkpoint "$dir/half.safetensors"
+rejects "predict labels" "expected images" predict digits "$dir/good/train-labels-idx1-ubyte" --checkpoint "$dir/half.safetensors"
+rejects "predict without weights" "checkpoint" predict digits "$dir/good/train-images-idx3-ubyte"
+rejects "a perceptron of images" "train-images-idx3-ubyte" train perceptron --data "$dir/good/train-images-idx3-ubyte"
 
 for threads in 1 2 3; do
   "$kiln" train digits --data "$dir/good" --epochs 4 --stop 2 --threads $threads --json "$dir/t$threads.json" --quiet

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "frontend/module.h"
+#include "models/convolve.h"
 
 namespace kiln::golden {
 namespace {
@@ -324,20 +325,6 @@ Named causal_attention(Named& in, const json& attrs) {
   const Tensor seen = tril(ones({length, length}));
   const Tensor weights = softmax(masked_fill(scores, eq(seen, 0), -INFINITY), -1);
   return {{"out", matmul(weights, v)}, {"attention_weights", weights}};
-}
-
-/// Cross-correlation of images [..., H, W] with one kernel: the sum of its shifted products.
-Tensor convolve(const Tensor& images, const Tensor& kernel) {
-  const std::int64_t height = images.size(-2) - kernel.size(0) + 1,
-                     width = images.size(-1) - kernel.size(1) + 1;
-  Tensor total;
-  for (std::int64_t i = 0; i < kernel.size(0); ++i)
-    for (std::int64_t j = 0; j < kernel.size(1); ++j) {
-      const Tensor window = narrow(narrow(images, -2, i, height), -1, j, width);
-      const Tensor part = window * index(kernel, {i, j});
-      total = total.value() ? total + part : part;
-    }
-  return total;
 }
 
 /// Linear layers of these names with relu between them.
