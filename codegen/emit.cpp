@@ -297,7 +297,8 @@ class StepEmitter {
 }  // namespace
 
 std::unique_ptr<llvm::Module> emit_module(const Program& program, const Target& target,
-                                          llvm::LLVMContext& context) {
+                                          llvm::LLVMContext& context,
+                                          std::span<const KernelSymbol> symbols) {
   auto module = std::make_unique<llvm::Module>(program.name, context);
   module->setPICLevel(llvm::PICLevel::BigPIC);
   llvm::Type* p = llvm::PointerType::get(context, 0);
@@ -308,12 +309,15 @@ std::unique_ptr<llvm::Module> emit_module(const Program& program, const Target& 
   std::vector<llvm::Function*> kernels;
   for (std::size_t i = 0; i < program.kernels.size(); ++i) {
     const loop::Kernel& kernel = program.kernels[i];
-    llvm::Function* function =
-        llvm::Function::Create(kernel_type, llvm::GlobalValue::InternalLinkage,
-                               fmt::format("{}.{}", kernel.name, i), module.get());
+    llvm::Function* function = llvm::Function::Create(
+        kernel_type,
+        symbols.empty() ? llvm::GlobalValue::InternalLinkage : llvm::GlobalValue::ExternalLinkage,
+        symbols.empty() ? fmt::format("{}.{}", kernel.name, i) : symbols[i].name, module.get());
     describe(*function, target);
-    emit_kernel(kernel, target, *function);
     kernels.push_back(function);
+    if (!symbols.empty() && symbols[i].elsewhere) continue;
+    function->setDSOLocal(true);
+    emit_kernel(kernel, target, *function);
   }
   llvm::Function* step = llvm::Function::Create(step_type, llvm::GlobalValue::ExternalLinkage,
                                                 program.name, module.get());

@@ -1,10 +1,13 @@
 #include "codegen/jit.h"
 
+#include <atomic>
 #include <chrono>
 #include <cmath>
 #include <cstring>
 #include <mutex>
 #include <optional>
+#include <unordered_map>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -93,8 +96,9 @@ llvm::TargetMachine& machine_for(const Target& target) {
 }
 
 std::unique_ptr<llvm::Module> module_of(const Program& program, const Target& target,
-                                        llvm::LLVMContext& context, llvm::TargetMachine& machine) {
-  std::unique_ptr<llvm::Module> module = codegen::emit_module(program, target, context);
+                                        llvm::LLVMContext& context, llvm::TargetMachine& machine,
+                                        std::span<const codegen::KernelSymbol> symbols = {}) {
+  std::unique_ptr<llvm::Module> module = codegen::emit_module(program, target, context, symbols);
   module->setTargetTriple(machine.getTargetTriple().str());
   module->setDataLayout(machine.createDataLayout());
 #ifndef NDEBUG
@@ -149,27 +153,132 @@ llvm::orc::SymbolMap math_symbols(llvm::orc::ExecutionSession& session) {
   return symbols;
 }
 
-}  // namespace
-
-struct CompiledProgram::Impl {
+/// An object in memory that can run.
+struct Code {
   std::unique_ptr<llvm::orc::LLJIT> jit;
   StepFn* entry = nullptr;
-  std::size_t object_bytes = 0;
-  CompileTimes times;
+
+  Code() = default;
+  Code(const Code&) = delete;
+  Code& operator=(const Code&) = delete;
+  ~Code();
 };
 
-ObjectCode compile_object(const Program& program, const Target& target) {
+/// The kernels of all living programs, by target and content.
+class KernelCache {
+ public:
+  struct Kernel {
+    std::weak_ptr<const Code> code;  // which it is part of
+    llvm::orc::ExecutorAddr address;
+  };
+
+  /// Never destroyed: programs may outlive every static object.
+  static KernelCache& global() {
+    static KernelCache& cache = *new KernelCache;
+    return cache;
+  }
+
+  static std::string key(const loop::Kernel& kernel, const Target& target) {
+    return fmt::format("{} {} {} {}\n{}", target.cpu, target.features, target.vector_bytes,
+                       target.vector_registers, kernel.content());
+  }
+  /// Where it is, and what keeps it there; null where no living program has it.
+  std::pair<std::shared_ptr<const Code>, llvm::orc::ExecutorAddr> find(const std::string& key) {
+    const std::lock_guard lock(mutex_);
+    const auto found = kernels_.find(key);
+    if (found == kernels_.end()) return {};
+    return {found->second.code.lock(), found->second.address};
+  }
+  void add(std::string key, Kernel kernel) {
+    const std::lock_guard lock(mutex_);
+    kernels_.insert_or_assign(std::move(key), std::move(kernel));
+  }
+  void forget_dead() {
+    const std::lock_guard lock(mutex_);
+    std::erase_if(kernels_, [](const auto& entry) { return entry.second.code.expired(); });
+  }
+
+ private:
+  std::mutex mutex_;
+  std::unordered_map<std::string, Kernel> kernels_;
+};
+
+Code::~Code() { KernelCache::global().forget_dead(); }
+
+using Symbols = std::vector<std::pair<std::string, llvm::orc::ExecutorAddr>>;
+
+/// Links an object whose undefined symbols are libm's functions and `kernels`; `name` is its entry.
+std::shared_ptr<Code> link_object(std::span<const char> object, const std::string& name,
+                                  const Symbols& kernels) {
+  start_llvm();
+  auto code = std::make_shared<Code>();
+  llvm::orc::JITTargetMachineBuilder builder{llvm::Triple(llvm::sys::getProcessTriple())};
+  builder.setRelocationModel(llvm::Reloc::PIC_);
+  builder.setCodeModel(llvm::CodeModel::Small);
+  code->jit = check(llvm::orc::LLJITBuilder()
+                        .setJITTargetMachineBuilder(std::move(builder))
+                        .setLinkProcessSymbolsByDefault(false)
+                        .setPlatformSetUp(llvm::orc::setUpInactivePlatform)
+                        .create(),
+                    "making a linker");
+  llvm::orc::ExecutionSession& session = code->jit->getExecutionSession();
+  // What LLVM would print belongs into the message.
+  const auto complaints = std::make_shared<std::string>();
+  session.setErrorReporter([complaints](llvm::Error error) {
+    *complaints += fmt::format(" ({})", llvm::toString(std::move(error)));
+  });
+  llvm::orc::SymbolMap symbols = math_symbols(session);
+  for (const auto& [symbol, address] : kernels)
+    symbols[session.intern(symbol)] = {
+        address, llvm::JITSymbolFlags::Exported | llvm::JITSymbolFlags::Callable};
+  check(code->jit->getMainJITDylib().define(llvm::orc::absoluteSymbols(std::move(symbols))),
+        "naming libm's functions");
+  // The object may come from a file, so what is wrong with it is not our bug.
+  const auto usable = [&](llvm::Error error) {
+    if (error)
+      throw Error(fmt::format("cannot link the object of '{}': {}{}", name,
+                              llvm::toString(std::move(error)), *complaints));
+  };
+  usable(code->jit->addObjectFile(
+      llvm::MemoryBuffer::getMemBufferCopy(llvm::StringRef(object.data(), object.size()), name)));
+  llvm::Expected<llvm::orc::ExecutorAddr> entry = code->jit->lookup(name);
+  usable(entry.takeError());
+  code->entry = entry->toPtr<StepFn*>();
+  return code;
+}
+
+ObjectCode object_of(const Program& program, const Target& target,
+                     std::span<const codegen::KernelSymbol> symbols) {
   llvm::TargetMachine& machine = machine_for(target);
   llvm::LLVMContext context;
   ObjectCode object;
   const Stopwatch emitting;
-  const std::unique_ptr<llvm::Module> module = module_of(program, target, context, machine);
+  const std::unique_ptr<llvm::Module> module =
+      module_of(program, target, context, machine, symbols);
   object.times.emit_ms = emitting.milliseconds();
   const Stopwatch generating;
   const auto bytes = generate(*module, machine, llvm::CodeGenFileType::ObjectFile);
   object.bytes.assign(bytes.begin(), bytes.end());
   object.times.codegen_ms = generating.milliseconds();
   return object;
+}
+
+}  // namespace
+
+struct CompiledProgram::Impl {
+  std::shared_ptr<const Code> code;
+  std::vector<std::shared_ptr<const Code>> lenders;  // of the kernels that other programs had
+  std::size_t object_bytes = 0;
+  CompileTimes times;
+
+  Impl(std::shared_ptr<const Code> linked, const ObjectCode& object, double link_ms)
+      : code(std::move(linked)), object_bytes(object.bytes.size()), times(object.times) {
+    times.link_ms = link_ms;
+  }
+};
+
+ObjectCode compile_object(const Program& program, const Target& target) {
+  return object_of(program, target, {});
 }
 
 std::string llvm_text(const Program& program, const Target& target) {
@@ -188,46 +297,38 @@ std::string asm_text(const Program& program, const Target& target) {
   return std::string(text.begin(), text.end());
 }
 
-CompiledProgram CompiledProgram::compile(const Program& program, const Target& target) {
-  return link(compile_object(program, target), program.name);
+CompiledProgram CompiledProgram::compile(const Program& program, const Target& target, bool reuse) {
+  if (!reuse) return link(compile_object(program, target), program.name);
+  static std::atomic<std::uint64_t> made = 0;  // kernels: each has a name of its own
+  KernelCache& cache = KernelCache::global();
+  std::vector<codegen::KernelSymbol> symbols;
+  std::vector<std::string> keys;
+  std::vector<std::shared_ptr<const Code>> lenders;
+  Symbols lent;
+  for (const loop::Kernel& kernel : program.kernels) {
+    keys.push_back(KernelCache::key(kernel, target));
+    auto [code, address] = cache.find(keys.back());
+    symbols.push_back({fmt::format("{}.{}", kernel.name, made++), code != nullptr});
+    if (code == nullptr) continue;
+    lenders.push_back(std::move(code));
+    lent.emplace_back(symbols.back().name, address);
+  }
+  const ObjectCode object = object_of(program, target, symbols);
+  const Stopwatch linking;
+  const std::shared_ptr<const Code> code = link_object(object.bytes, program.name, lent);
+  for (std::size_t i = 0; i < symbols.size(); ++i)
+    if (!symbols[i].elsewhere)
+      cache.add(std::move(keys[i]),
+                {code, check(code->jit->lookup(symbols[i].name), "finding a kernel")});
+  auto impl = std::make_unique<Impl>(code, object, linking.milliseconds());
+  impl->lenders = std::move(lenders);
+  return CompiledProgram(std::move(impl));
 }
 
 CompiledProgram CompiledProgram::link(const ObjectCode& object, const std::string& name) {
-  start_llvm();
   const Stopwatch linking;
-  auto impl = std::make_unique<Impl>();
-  llvm::orc::JITTargetMachineBuilder builder{llvm::Triple(llvm::sys::getProcessTriple())};
-  builder.setRelocationModel(llvm::Reloc::PIC_);
-  builder.setCodeModel(llvm::CodeModel::Small);
-  impl->jit = check(llvm::orc::LLJITBuilder()
-                        .setJITTargetMachineBuilder(std::move(builder))
-                        .setLinkProcessSymbolsByDefault(false)
-                        .setPlatformSetUp(llvm::orc::setUpInactivePlatform)
-                        .create(),
-                    "making a linker");
-  // What LLVM would print belongs into the message.
-  const auto complaints = std::make_shared<std::string>();
-  impl->jit->getExecutionSession().setErrorReporter([complaints](llvm::Error error) {
-    *complaints += fmt::format(" ({})", llvm::toString(std::move(error)));
-  });
-  llvm::orc::JITDylib& main = impl->jit->getMainJITDylib();
-  check(main.define(llvm::orc::absoluteSymbols(math_symbols(impl->jit->getExecutionSession()))),
-        "naming libm's functions");
-  // The object may come from a file, so what is wrong with it is not our bug.
-  const auto usable = [&](llvm::Error error) {
-    if (error)
-      throw Error(fmt::format("cannot link the object of '{}': {}{}", name,
-                              llvm::toString(std::move(error)), *complaints));
-  };
-  usable(impl->jit->addObjectFile(llvm::MemoryBuffer::getMemBufferCopy(
-      llvm::StringRef(object.bytes.data(), object.bytes.size()), name)));
-  llvm::Expected<llvm::orc::ExecutorAddr> address = impl->jit->lookup(name);
-  usable(address.takeError());
-  impl->entry = address->toPtr<StepFn*>();
-  impl->object_bytes = object.bytes.size();
-  impl->times = object.times;
-  impl->times.link_ms = linking.milliseconds();
-  return CompiledProgram(std::move(impl));
+  std::shared_ptr<const Code> code = link_object(object.bytes, name, {});
+  return CompiledProgram(std::make_unique<Impl>(std::move(code), object, linking.milliseconds()));
 }
 
 CompiledProgram::CompiledProgram(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -235,8 +336,9 @@ CompiledProgram::CompiledProgram(CompiledProgram&&) noexcept = default;
 CompiledProgram& CompiledProgram::operator=(CompiledProgram&&) noexcept = default;
 CompiledProgram::~CompiledProgram() = default;
 
-StepFn* CompiledProgram::entry() const { return impl_->entry; }
+StepFn* CompiledProgram::entry() const { return impl_->code->entry; }
 std::size_t CompiledProgram::object_bytes() const { return impl_->object_bytes; }
+std::size_t CompiledProgram::reused_kernels() const { return impl_->lenders.size(); }
 const CompileTimes& CompiledProgram::times() const { return impl_->times; }
 
 }  // namespace kiln

@@ -41,7 +41,9 @@ std::string asm_text(const Program& program, const Target& target);
 /// Machine code that can run; it lives as long as this does.
 class CompiledProgram {
  public:
-  static CompiledProgram compile(const Program& program, const Target& target);
+  /// A kernel that another living program has, equal in content and made for an equal target, is
+  /// that program's, unless `reuse` is off: it is not compiled again.
+  static CompiledProgram compile(const Program& program, const Target& target, bool reuse = true);
   /// From an object that compile_object made for a target this machine can run; `name` is its
   /// program's name. Throws Error when it is not such an object.
   static CompiledProgram link(const ObjectCode& object, const std::string& name);
@@ -53,6 +55,8 @@ class CompiledProgram {
   /// The floating-point control word must be the default one on every thread that runs it.
   StepFn* entry() const;
   std::size_t object_bytes() const;
+  /// How many of its kernels other programs had.
+  std::size_t reused_kernels() const;
   const CompileTimes& times() const;
 
  private:

@@ -49,6 +49,7 @@ class Contestant {
       types.push_back(input.type());
       inputs_.push_back(&input);
     }
+    settings().reuse_kernels = false;  // one contestant's compiling says nothing of another's
     const double start = now();
     compiled_ =
         std::make_unique<Compiled>(Trace::run(work_.function, types), mode, settings().target);

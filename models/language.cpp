@@ -13,7 +13,9 @@
 //
 // A batch has words of one length only, so nothing is padded. A length is a trace of its own, but
 // the recurrence is a loop of the graph (scan): its body is the same kernels whatever the length,
-// and a word of 14 letters compiles as fast as one of 3.
+// which are not compiled again for a further one (CompiledProgram::compile), and a word of 14
+// letters compiles as fast as one of 3. Unrolled, a step takes the same time (3.3 ms for 8 letters,
+// 5.8 looped and 6.4 unrolled for 14), and 14 letters took 267 ms to compile instead of 179.
 //
 // The words are Debian's, --data /usr/share/dict with the packages wamerican, wspanish, wdutch,
 // wpolish and dict-freedict-fin-eng, or a few hundred common ones of each language that come with

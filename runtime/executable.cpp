@@ -35,10 +35,12 @@ Executable::Executable(Function function, const PipelineOptions& options, const 
   const auto start = std::chrono::steady_clock::now();
   plan_ = plan_step(fused_, {target.vector_bytes, target.vector_registers});
   report_.plan_seconds = seconds_since(start);
-  code_ = std::make_unique<CompiledProgram>(CompiledProgram::compile(plan_.program, target));
+  code_ = std::make_unique<CompiledProgram>(
+      CompiledProgram::compile(plan_.program, target, settings().reuse_kernels));
   report_.codegen_seconds = (code_->times().emit_ms + code_->times().codegen_ms) / 1e3;
   report_.link_seconds = code_->times().link_ms / 1e3;
   report_.object_bytes = code_->object_bytes();
+  report_.reused_kernels = code_->reused_kernels();
   pointers_ = static_cast<std::size_t>(plan_.program.argument_count) - plan_.constants.size();
   frame_ = make_frame();
 }

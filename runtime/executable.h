@@ -26,6 +26,7 @@ struct CompileReport {
   double codegen_seconds = 0;  // loop IR to machine code
   double link_seconds = 0;
   std::size_t object_bytes = 0;
+  std::size_t reused_kernels = 0;  // which a function compiled before had already
   double total() const;
 };
 

@@ -16,7 +16,8 @@ namespace kiln {
 struct Settings {
   Target target = Target::host();
   Mode mode = Mode::fused;
-  std::uint64_t seed = 0;  // of parameters' first values
+  std::uint64_t seed = 0;     // of parameters' first values
+  bool reuse_kernels = true;  // of functions compiled before; off where compiling is measured
 
   /// The pool all steps run on. KILN_THREADS, or as many threads as there are processors, until
   /// `set_threads` says otherwise.

@@ -183,6 +183,8 @@ TEST_CASE("a_further_word_length_reuses_the_kernels_of_the_language_network") {
   // Forward: two layers; backward: the gradients with respect to what each was given.
   CHECK(contractions_in_loops(eight).size() >= 3);
   CHECK(contractions_in_loops(eight) == contractions_in_loops(twelve));
+  // They, and what the optimiser does, were not compiled again.
+  CHECK(2 * step.latest().executable().report().reused_kernels > twelve.kernels.size());
 }
 
 TEST_CASE("language_learns_from_its_common_words") {
@@ -194,7 +196,7 @@ TEST_CASE("language_learns_from_its_common_words") {
 TEST_CASE("language_resumes_exactly") {
   const TempFolder folder;
   write_lists(folder);
-  TrainOptions options = quiet(2);
+  TrainOptions options = quiet(3);
   options.data = folder.path();
   options.stop = 2;  // never
   check_resume("language", options);
@@ -303,7 +305,7 @@ TEST_CASE("causal_attention_resumes_exactly") {
   const TempFolder folder;
   std::string text;
   for (int i = 0; i < 300; ++i) text += fmt::format("{} and {}, ", i, i * i);
-  TrainOptions options = quiet(2);
+  TrainOptions options = quiet(3);
   options.data = folder.file("text", text);
   check_resume("causal-attention", options);
 }
