@@ -226,14 +226,16 @@ TEST_CASE("word_lists_hold_out_distinct_words_of_the_alphabet") {
   CHECK(of_language[0] >= 300);
 
   CHECK(letters_of("abź", 3) == std::vector<std::uint8_t>{0, 1, 42});
-  CHECK_THROWS_WITH(letters_of("don't", 40), Catch::StartsWith("'don't': expected a word of 1"));
-  CHECK_THROWS_WITH(letters_of("", 40), Catch::StartsWith("'': expected"));
-  CHECK_THROWS_WITH(letters_of("abcd", 3), Catch::StartsWith("'abcd': expected"));
-  CHECK_THROWS_WITH(load_words("/nowhere"), Catch::Contains("no such folder"));
+  CHECK_THROWS_WITH(letters_of("don't", 40),
+                    Catch::Matchers::StartsWith("'don't': expected a word of 1"));
+  CHECK_THROWS_WITH(letters_of("", 40), Catch::Matchers::StartsWith("'': expected"));
+  CHECK_THROWS_WITH(letters_of("abcd", 3), Catch::Matchers::StartsWith("'abcd': expected"));
+  CHECK_THROWS_WITH(load_words("/nowhere"), Catch::Matchers::ContainsSubstring("no such folder"));
   const TempFolder folder;
   write_lists(folder);
   folder.file("dutch", "Amsterdam\nDen Haag\n");
-  CHECK_THROWS_WITH(load_words(folder.path()), Catch::Contains("dutch: expected words of 2 to"));
+  CHECK_THROWS_WITH(load_words(folder.path()),
+                    Catch::Matchers::ContainsSubstring("dutch: expected words of 2 to"));
 }
 
 TEST_CASE("causal_self_attention_computes_the_golden_numbers") {
@@ -287,10 +289,10 @@ TEST_CASE("heads_attend_each_with_their_own_part") {
   for (std::size_t i = 0; i < 2; ++i)
     CHECK(difference(got[i], want[i], {.relative = 1e-5}) == kNone);
   CHECK_THROWS_WITH(CausalSelfAttention(nullptr, "", 8, {.heads = 3}),
-                    Catch::Contains("divides the size 8, found 3"));
+                    Catch::Matchers::ContainsSubstring("divides the size 8, found 3"));
   const CausalSelfAttention short_one(nullptr, "", 8, {.block_size = 4});
   CHECK_THROWS_WITH(jit([&](const Tensor& t) { return short_one(t).output; })(x),
-                    Catch::Contains("at most 4 places (block_size)"));
+                    Catch::Matchers::ContainsSubstring("at most 4 places (block_size)"));
 }
 
 TEST_CASE("causal_attention_beats_the_bigram_model") {
@@ -321,9 +323,11 @@ TEST_CASE("texts_are_held_out_and_their_bigrams_counted") {
   const double a = -std::log(451.0 / 452), b = -std::log(450.0 / 451);
   CHECK(data.required == Approx((a + b) / 2).epsilon(1e-9));
   CHECK_THROWS_WITH(load_text(folder.file("short", "too short"), 8),
-                    Catch::Contains("at least 100 characters, found 9"));
-  CHECK_THROWS_WITH(load_text(folder.file("none"), 8), Catch::Contains("no such file"));
-  CHECK_THROWS_WITH(load_text(folder.path(), 8), Catch::Contains("expected a text file"));
+                    Catch::Matchers::ContainsSubstring("at least 100 characters, found 9"));
+  CHECK_THROWS_WITH(load_text(folder.file("none"), 8),
+                    Catch::Matchers::ContainsSubstring("no such file"));
+  CHECK_THROWS_WITH(load_text(folder.path(), 8),
+                    Catch::Matchers::ContainsSubstring("expected a text file"));
 }
 
 }  // namespace kiln
