@@ -145,6 +145,16 @@ const FunctionTree& Builder::named(const OpTree& op, const char* attribute) cons
   return *found->second;
 }
 
+/// A parameter of the region under its name; of a type that is not supported, the name alone.
+void Builder::enter(const BlockArgumentTree& argument, Region& region, Scope& scope) {
+  Value value;
+  if (argument.type) {
+    value = graph_->parameter(static_cast<std::int64_t>(region.parameters.size()), *argument.type);
+    region.parameters.push_back(*argument.type);
+  }
+  scope.names[argument.name] = {value};
+}
+
 /// A function as a region: the body of a fused kernel, of a composite.
 Region Builder::closed_function(const FunctionTree& tree, std::size_t offset) {
   if (const auto known = closed_.find(&tree); known != closed_.end()) {
@@ -157,22 +167,12 @@ Region Builder::closed_function(const FunctionTree& tree, std::size_t offset) {
     source_.fail(offset, fmt::format("expected no recursion, found @{} calling itself", tree.name));
   Scope scope;
   Region region;
-  bool known = true;
-  for (const BlockArgumentTree& argument : tree.body.arguments) {
-    known = known && argument.type.has_value();
-    Value value;
-    if (argument.type) {
-      value =
-          graph_->parameter(static_cast<std::int64_t>(region.parameters.size()), *argument.type);
-      region.parameters.push_back(*argument.type);
-    }
-    scope.names[argument.name] = {value};
-  }
+  for (const BlockArgumentTree& argument : tree.body.arguments) enter(argument, region, scope);
   ++regions_open_;
   region.results = body(tree.body, scope);
   --regions_open_;
   active_.erase(&tree);
-  if (!known) region.results.assign(1, Value{});
+  if (region.parameters.size() != tree.body.arguments.size()) region.results.assign(1, Value{});
   closed_[&tree] = {region, built_ - built_before};
   return region;
 }
@@ -373,13 +373,7 @@ Region Builder::region(const RegionTree& tree, Scope& scope) {
       if (seen->names.contains(argument.name))
         source_.fail(argument.offset,
                      fmt::format("expected a new name, found {} again", argument.name));
-    Value value;
-    if (argument.type) {
-      value =
-          graph_->parameter(static_cast<std::int64_t>(region.parameters.size()), *argument.type);
-      region.parameters.push_back(*argument.type);
-    }
-    scope.names[argument.name] = {value};
+    enter(argument, region, scope);
   }
   ++regions_open_;
   region.results = body(tree, scope);

@@ -47,6 +47,7 @@ class Builder {
   void count_built(std::int64_t ops, std::size_t offset);
   std::vector<Value> values_of(const OpTree& op, Scope& scope);
   void add_regions(const OpTree& op, Scope& scope, ImportOp& import);
+  void enter(const BlockArgumentTree& argument, Region& region, Scope& scope);
   Region region(const RegionTree& tree, Scope& scope);
   Region closed_function(const FunctionTree& tree, std::size_t offset);
   std::vector<Value> call(const OpTree& op, const std::vector<Value>& operands);
