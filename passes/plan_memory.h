@@ -19,6 +19,7 @@
 #include "ir/graph.h"
 #include "ir/program.h"
 #include "ir/space.h"
+#include "passes/memory_report.h"
 #include "passes/vectorise.h"
 
 namespace kiln {
@@ -30,10 +31,9 @@ struct StepPlan {
   std::vector<space::Kernel> spaces;  // of each launch, for people and the cost model
   std::vector<Array> constants;
   std::vector<int> result_argument;  // where each result of the function lies
-  std::int64_t live_bytes = 0;       // the lower bound of the arena: most bytes live at once
-  int copies = 0;                    // state or carried values that could not stay in place
-  /// Launches, offsets and bounds as text.
-  std::string memory_text(const Function& function) const;
+  MemoryReport memory;
+  /// The report and the launches, with places in the arena, as text.
+  std::string memory_text() const;
 };
 
 StepPlan plan_step(const Function& fused, const VectorTarget& target);

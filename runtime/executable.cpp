@@ -108,7 +108,7 @@ std::string Executable::dump(std::string_view stage, std::size_t outputs,
   }
   if (stage == "llvm") return llvm_text(plan_.program, target_);
   if (stage == "asm") return asm_text(plan_.program, target_);
-  if (stage == "memory") return plan_.memory_text(fused_);
+  if (stage == "memory") return plan_.memory_text();
   Function primal;
   result = to_text(graph_stage(stage, outputs, primal), text);
   // The kernels' iteration spaces, as comments: the text still parses.
