@@ -44,6 +44,7 @@ Roles::Roles(const Function& fused) {
 
   std::set<std::pair<const Node*, int>> forward;
   std::vector<Value> stack;
+  const auto by_id = [](const Node* a, const Node* b) { return a->id() < b->id(); };
   const auto needed = [&](Value value) {
     value = storage(value);
     if (forward.emplace(value.node, value.index).second) stack.push_back(value);
@@ -57,6 +58,14 @@ Roles::Roles(const Function& fused) {
     const Value value = stack.back();
     stack.pop_back();
     for (Value source : sources(value)) needed(source);
+    // Another result of the kernel that is met on the way is of the forward part as well.
+    if (value.node->op() != Op::call) continue;
+    const std::vector<Value>& results = value.node->regions()[0].results;
+    const std::vector<const Node*> inside =
+        topological(std::span(&results[static_cast<std::size_t>(value.index)], 1));
+    for (std::size_t i = 0; i < results.size(); ++i)
+      if (std::binary_search(inside.begin(), inside.end(), results[i].node, by_id))
+        needed({value.node, static_cast<int>(i)});
   }
 
   std::set<const Node*> read;  // arguments that the outputs depend on

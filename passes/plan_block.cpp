@@ -33,7 +33,7 @@ BlockPlanner::BlockPlanner(StepBuilder& step, std::span<const Value> results,
     if (!is_maker(*node)) continue;
     number_[node] = static_cast<int>(makers_.size());
     makers_.push_back(node);
-    spaces_.push_back(node->op() == Op::call ? lower(*node) : space::Kernel());
+    kernels_.push_back(node->op() == Op::call ? &step_.kernel_of(*node) : nullptr);
   }
   dependencies_ = Dependencies(static_cast<int>(makers_.size()));
   for (int m = 0; m < static_cast<int>(makers_.size()); ++m)
@@ -70,8 +70,8 @@ bool BlockPlanner::may_lie_over(int maker, int result, const std::vector<int>& p
   if (positions.empty()) return true;
   const Node& node = *makers_[at(maker)];
   if (node.op() == Op::call)
-    return may_overwrite(spaces_[at(maker)], static_cast<int>(node.operands().size()) + result,
-                         positions);
+    return may_overwrite(kernels_[at(maker)]->space,
+                         static_cast<int>(node.operands().size()) + result, positions);
   // A branch has the old value as a parameter, and is asked itself.
   if (node.op() == Op::case_)
     return std::find(positions.begin(), positions.end(), 0) == positions.end();
@@ -239,13 +239,14 @@ void BlockPlanner::emit(Steps& steps, int maker) {
 std::span<const space::Buffer> BlockPlanner::scratch(int maker) const {
   const Node& node = *makers_[at(maker)];
   if (node.op() != Op::call) return {};
-  return std::span(spaces_[at(maker)].buffers)
+  return std::span(kernels_[at(maker)]->space.buffers)
       .subspan(node.operands().size() + node.types().size());
 }
 
 void BlockPlanner::emit_call(Steps& steps, int maker) {
   const Node& node = *makers_[at(maker)];
-  space::Kernel& space = spaces_[at(maker)];
+  StepKernel* kernel = kernels_[at(maker)];
+  const space::Kernel& space = kernel->space;
   const std::size_t operands = node.operands().size(), results = node.types().size();
   std::vector<BufferRef> buffers;
   for (Value operand : node.operands()) buffers.push_back(place_of(operand));
@@ -254,17 +255,24 @@ void BlockPlanner::emit_call(Steps& steps, int maker) {
   for (const space::Buffer& buffer : scratch(maker))
     buffers.push_back(step_.fresh(buffer.count * size_of(buffer.dtype)));
   if (space.sequential != nullptr && traits(*space.sequential).updates) {
-    space.in_place = true;
+    bool in_place = true;
     for (std::size_t i = 0; i < results; ++i) {
       const Value source = updated({&node, static_cast<int>(i)});
-      if (!source || place_of(source) != buffers[operands + i]) space.in_place = false;
+      if (!source || place_of(source) != buffers[operands + i]) in_place = false;
+    }
+    if (in_place) {
+      if (!kernel->in_place) {
+        kernel->in_place = std::make_unique<StepKernel>(space);
+        kernel->in_place->space.in_place = true;
+      }
+      kernel = kernel->in_place.get();
     }
   }
   if (is_copy(space) && buffers[at(space.exprs[0].access.buffer)] == buffers.back()) return;
   for (std::size_t b = operands; b < buffers.size(); ++b)
     step_.occupy(buffers[b],
                  b < operands + results ? Value{&node, static_cast<int>(b - operands)} : Value{});
-  step_.launch(steps, std::move(space), std::move(buffers));
+  step_.launch(steps, *kernel, node.attrs<CallAttrs>().name, std::move(buffers));
 }
 
 void BlockPlanner::emit_while(Steps& steps, const Node& loop) {

@@ -82,7 +82,10 @@ class JitCache {
     std::vector<Type> inputs;
     Mode mode;
     Target target;
+    std::int64_t max_memory;
     std::unique_ptr<Compiled> compiled;
+    /// Whether it was compiled under the settings that hold now.
+    bool fits_settings() const;
   };
   std::vector<Entry> traces_;
   std::size_t latest_ = 0;

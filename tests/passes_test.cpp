@@ -636,8 +636,9 @@ TEST_CASE("the_arena_of_the_digits_step_is_hardly_larger_than_what_lives_at_once
   // copied.
   CHECK(plan.memory.copies <= 1);
   int copied = 0;
-  for (const space::Kernel& kernel : plan.spaces)
-    if (kernel.name == "copy") copied += static_cast<int>(kernel.buffers.at(0).count);
+  for (const Launch& launch : plan.program.launches)
+    if (launch.label == "copy")
+      copied += static_cast<int>(plan.space_of(launch).buffers.at(0).count);
   CHECK(copied <= 1);
 }
 
@@ -767,8 +768,8 @@ TEST_CASE("the_memory_text_lists_every_launch") {
   const std::string text = plan.memory_text();
   for (std::size_t launch = 0; launch < plan.program.launches.size(); ++launch)
     CHECK_THAT(text, ContainsSubstring(fmt::format("\nlaunch {:3} ", launch)));
-  CHECK_THAT(text, ContainsSubstring("parameters") &&
-                       ContainsSubstring("launch   0 contract_0 (arg0"));
+  CHECK_THAT(text,
+             ContainsSubstring("parameters") && ContainsSubstring("launch   0 contract_0 (arg0"));
 }
 
 }  // namespace kiln
