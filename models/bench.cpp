@@ -70,12 +70,6 @@ class Contestant {
   const std::vector<double>& seconds() const { return seconds_; }
   double compile_seconds() const { return compile_seconds_; }
   const StepPlan& plan() const { return compiled_->executable().plan(); }
-  /// Of products and sums of products; element-wise work is not counted.
-  double contraction_flops() const {
-    double flops = 0;
-    for (const space::Kernel& kernel : plan().spaces) flops += kernel.contraction_flops();
-    return flops;
-  }
 
  private:
   Mode mode_;
@@ -114,7 +108,7 @@ void bench(const BenchOptions& options) {
       for (const auto& contestant : contestants) contestant->time_block();
     for (const auto& contestant : contestants) {
       const Summary time(contestant->seconds());
-      const double gflops = contestant->contraction_flops() / time.median / 1e9;
+      const double gflops = contestant->plan().contraction_flops() / time.median / 1e9;
       fmt::print("{:<30} {:<8} {:>11} {:>6.1f}% {:>9.1f} {:>6.1f}% {:>8} {:>11} {:>6.0f} ms\n",
                  workload->name, name_of(contestant->mode()), time_text(time.median),
                  100 * time.spread(), gflops, 100 * gflops / peak,
