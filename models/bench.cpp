@@ -7,6 +7,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "models/report.h"
 #include "models/workloads.h"
 #include "runtime/machine.h"
 
@@ -34,11 +35,6 @@ struct Summary {
 };
 
 std::string_view name_of(Mode mode) { return mode == Mode::fused ? "fused" : "unfused"; }
-
-std::string time_text(double seconds) {
-  if (seconds < 1e-3) return fmt::format("{:.2f} us", seconds * 1e6);
-  return fmt::format("{:.3f} ms", seconds * 1e3);
-}
 
 /// One workload in one mode, compiled and warm.
 class Contestant {
