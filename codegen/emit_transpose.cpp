@@ -89,6 +89,11 @@ class Transposer {
               emit_load(b_, target_, type, at(row(i), column), {.active = wide});
         const std::vector<llvm::Value*> turned = transposed(b_, rows);
         const int high = std::min(size_, tile.padded_rows - first);
+        if (high < size_ && tile.target_stride == high && tile.padded_rows == high) {
+          store_runs({turned.begin(), turned.begin() + wide}, high,
+                     at(to, column * tile.target_stride));
+          continue;
+        }
         for (int j = 0; j < wide; ++j)
           emit_store(b_, target_, type, turned[static_cast<std::size_t>(j)],
                      at(to, (column + j) * tile.target_stride + first), {.active = high});
@@ -145,6 +150,31 @@ class Transposer {
   }
 
  private:
+  /// Runs of `length` elements, fewer than a vector has, that lie one after the other, stored as
+  /// whole vectors: stores that cross cache lines take longer than the shuffles.
+  void store_runs(const std::vector<llvm::Value*>& runs, int length, llvm::Value* to) {
+    const int total = static_cast<int>(runs.size()) * length;
+    for (int first = 0; first < total; first += size_) {
+      const int count = std::min(size_, total - first);
+      const int low = first / length, high = (first + count - 1) / length;
+      llvm::Value* value = runs[static_cast<std::size_t>(low)];
+      for (int run = std::min(low + 1, high); run <= high; ++run) {
+        std::vector<int> order;
+        for (int lane = 0; lane < size_; ++lane) {
+          const int element = first + lane, owner = element / length;
+          if (owner == run)
+            order.push_back(size_ + element - run * length);
+          else if (owner < run)  // the first run's are still where they were
+            order.push_back(run == low + 1 ? element - low * length : lane);
+          else
+            order.push_back(llvm::PoisonMaskElem);
+        }
+        value = b_.CreateShuffleVector(value, runs[static_cast<std::size_t>(run)], order);
+      }
+      emit_store(b_, target_, {DType::f32, size_}, value, at(to, first), {.active = count});
+    }
+  }
+
   llvm::IRBuilderBase& b_;
   const Target& target_;
   const int size_;

@@ -3,6 +3,7 @@
 #include <chrono>
 
 #include "ir/text.h"
+#include "passes/fit_memory.h"
 
 namespace kiln {
 namespace {
@@ -33,7 +34,7 @@ Executable::Executable(Function function, const PipelineOptions& options, const 
   fused_ = std::move(function);
 
   const auto start = std::chrono::steady_clock::now();
-  plan_ = plan_step(fused_, {target.vector_bytes, target.vector_registers});
+  plan_ = plan_within(fused_, {target.vector_bytes, target.vector_registers}, options.max_memory);
   report_.plan_seconds = seconds_since(start);
   code_ = std::make_unique<CompiledProgram>(
       CompiledProgram::compile(plan_.program, target, settings().reuse_kernels));
@@ -108,7 +109,7 @@ std::string Executable::dump(std::string_view stage, std::size_t outputs,
   }
   if (stage == "llvm") return llvm_text(plan_.program, target_);
   if (stage == "asm") return asm_text(plan_.program, target_);
-  if (stage == "memory") return plan_.memory_text(fused_);
+  if (stage == "memory") return plan_.memory_text();
   Function primal;
   result = to_text(graph_stage(stage, outputs, primal), text);
   // The kernels' iteration spaces, as comments: the text still parses.
