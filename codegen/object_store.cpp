@@ -26,6 +26,9 @@ constexpr std::string_view kMagic = "kiln object 1\n";
 constexpr std::string_view kEntry = ".kiln", kUnfinished = ".kiln.tmp";
 constexpr auto kAbandoned = std::chrono::hours(1);  // an unfinished entry whose writer is gone
 constexpr std::int64_t kBlock = 4096;               // what a file takes, it takes in these
+constexpr std::int64_t kSlack = 16;  // 1/16 of the limit is free after trimming, so it is seldom
+
+std::int64_t blocks_of(std::int64_t bytes) { return (bytes + kBlock - 1) / kBlock; }
 
 class File {
  public:
@@ -135,7 +138,7 @@ bool ObjectStore::write(const std::string& path, std::string_view header,
 
 void ObjectStore::store(std::span<const Digest> keys, std::string_view content) const {
   const std::string header = header_of(keys, content);
-  if (static_cast<std::int64_t>(header.size() + content.size()) > limit_) return;
+  if (static_cast<std::int64_t>(header.size() + content.size()) > limit_ / kSlack) return;
   std::error_code ignored;
   if (fs::create_directories(folder_, ignored)) (void)::chmod(folder_.c_str(), 0700);
 
@@ -155,7 +158,19 @@ void ObjectStore::store(std::span<const Digest> keys, std::string_view content) 
     if (!good && name != first) ::unlink(name.c_str());
   }
   if (!good) ::unlink(first.c_str());
-  trim();
+  if (trim_is_due(header.size() + content.size())) trim();
+}
+
+bool ObjectStore::trim_is_due(std::size_t stored) const {
+  // What all processes stored since the last time, in blocks, is the length of a file.
+  File count(folder_ + "/stored", O_WRONLY | O_CREAT | O_APPEND);
+  struct stat status = {};
+  const std::string more(static_cast<std::size_t>(blocks_of(static_cast<std::int64_t>(stored))),
+                         '.');
+  if (!count.is_open() || !count.write(more) || ::fstat(count.descriptor(), &status) != 0)
+    return true;
+  if (status.st_size * kBlock < limit_ / kSlack) return false;
+  return ::ftruncate(count.descriptor(), 0) == 0;
 }
 
 void ObjectStore::trim() const {
@@ -183,20 +198,21 @@ void ObjectStore::trim() const {
     }
     Content& content = contents[{status.st_dev, status.st_ino}];
     if (content.names.empty()) {
-      content.bytes = (status.st_size + kBlock - 1) / kBlock * kBlock;
+      content.bytes = blocks_of(status.st_size) * kBlock;
       content.used = status.st_mtim;
       total += content.bytes;
     }
     content.names.push_back(path);
   }
-  if (total <= limit_) return;
+  const std::int64_t wanted = limit_ - limit_ / kSlack;
+  if (total <= wanted) return;
   std::vector<Content*> oldest;
   for (auto& [inode, content] : contents) oldest.push_back(&content);
   std::sort(oldest.begin(), oldest.end(), [](const Content* a, const Content* b) {
     return std::pair(a->used.tv_sec, a->used.tv_nsec) < std::pair(b->used.tv_sec, b->used.tv_nsec);
   });
   for (const Content* content : oldest) {
-    if (total <= limit_) break;
+    if (total <= wanted) break;
     for (const std::string& name : content->names) ::unlink(name.c_str());
     total -= content->bytes;
   }

@@ -22,7 +22,7 @@ class ObjectStore {
   static constexpr std::int64_t kDefaultLimit = std::int64_t{256} << 20;
 
   /// The folder is made when something is first stored in it; `limit` bounds the bytes of its
-  /// entries.
+  /// entries, none of which may have more than a sixteenth of it.
   explicit ObjectStore(std::string folder, std::int64_t limit = kDefaultLimit);
 
   struct Entry {
@@ -44,6 +44,7 @@ class ObjectStore {
  private:
   std::string path(const Digest& key) const;
   bool write(const std::string& path, std::string_view header, std::string_view content) const;
+  bool trim_is_due(std::size_t stored) const;
   void trim() const;
 
   std::string folder_;

@@ -35,7 +35,7 @@ Executable::Executable(Function function, const PipelineOptions& options, const 
   Digest key;
   if (cacheable) {
     key = step_key(traced_, options_, target);
-    code_ = load_step(key, cache, report_.cache);
+    code_ = load_step(key, pointers_, cache, report_.cache);
   }
   report_.cached = code_.has_value();
   report_.cache_seconds = seconds_since(start);
@@ -81,8 +81,8 @@ void Executable::compile(const PipelineOptions& options, CodeCache& cache) {
   internal_check(
       pointers_ + plan.constants.size() == static_cast<std::size_t>(plan.program.argument_count),
       "a step's arguments are its function's, its results, its constants");
-  code_ = StepCode{CompiledProgram::compile(plan.program, target_, cache), plan.program.arena_bytes,
-                   plan.constants};
+  code_ = StepCode{CompiledProgram::compile(plan.program, target_, cache), pointers_,
+                   plan.program.arena_bytes, plan.constants};
   const CompileTimes& times = code_->program.times();
   report_.codegen_seconds = (times.emit_ms + times.codegen_ms) / 1e3;
   report_.link_seconds = times.link_ms / 1e3;

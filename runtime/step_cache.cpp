@@ -47,7 +47,8 @@ Digest step_key(const Function& function, const PipelineOptions& options, const 
   return Digest::of(writer.take());
 }
 
-std::optional<StepCode> load_step(const Digest& key, CodeCache& cache, CacheUse& use) {
+std::optional<StepCode> load_step(const Digest& key, std::size_t pointers, CodeCache& cache,
+                                  CacheUse& use) {
   if (cache.store() == nullptr) return std::nullopt;
   ObjectStore::Entry entry;
   switch (cache.store()->load(key, entry)) {
@@ -61,6 +62,8 @@ std::optional<StepCode> load_step(const Digest& key, CodeCache& cache, CacheUse&
   }
   try {
     ByteReader reader(entry.content);
+    if (const std::int64_t found = reader.number(); found != static_cast<std::int64_t>(pointers))
+      throw Error(fmt::format("expected a step of {} pointers, found {}", pointers, found));
     const std::int64_t arena_bytes = reader.number(0, kMostBytes);
     std::vector<Array> constants(reader.length(sizeof(std::int64_t)));
     for (Array& constant : constants) constant = read_array(reader);
@@ -68,7 +71,7 @@ std::optional<StepCode> load_step(const Digest& key, CodeCache& cache, CacheUse&
     reader.end();
     std::optional<CompiledProgram> program = CompiledProgram::restore(image, cache, use);
     if (!program) return std::nullopt;
-    return StepCode{std::move(*program), arena_bytes, std::move(constants)};
+    return StepCode{std::move(*program), pointers, arena_bytes, std::move(constants)};
   } catch (const Error&) {
     cache.store()->remove(key);
     ++use.broken;
@@ -79,6 +82,7 @@ std::optional<StepCode> load_step(const Digest& key, CodeCache& cache, CacheUse&
 void store_step(const Digest& key, const StepCode& step, CodeCache& cache) {
   if (cache.store() == nullptr) return;
   ByteWriter writer;
+  writer.put(static_cast<std::int64_t>(step.pointers));
   writer.put(step.arena_bytes);
   writer.put(static_cast<std::int64_t>(step.constants.size()));
   for (const Array& constant : step.constants) put(writer, constant);

@@ -18,16 +18,18 @@ namespace kiln {
 /// What running a step takes.
 struct StepCode {
   CompiledProgram program;
+  std::size_t pointers = 0;  // arguments that a call gives
   std::int64_t arena_bytes = 0;
-  std::vector<Array> constants;  // arguments after the function's own
+  std::vector<Array> constants;  // the arguments after those
 };
 
 /// Everything that decides a step's code: the function, the options, the target, the compiler.
 Digest step_key(const Function& function, const PipelineOptions& options, const Target& target);
 
-/// The step of this key; nothing where the cache lacks it, or a part of it is broken (which `use`
-/// tells).
-std::optional<StepCode> load_step(const Digest& key, CodeCache& cache, CacheUse& use);
+/// The step of this key, called with so many pointers; nothing where the cache lacks it, or a part
+/// of it is broken (which `use` tells).
+std::optional<StepCode> load_step(const Digest& key, std::size_t pointers, CodeCache& cache,
+                                  CacheUse& use);
 void store_step(const Digest& key, const StepCode& step, CodeCache& cache);
 
 }  // namespace kiln
