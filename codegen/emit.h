@@ -68,7 +68,7 @@ llvm::Value* emit_load(llvm::IRBuilderBase& builder, const Target& target, loop:
 /// Lanes stored to one place are so in their order.
 void emit_store(llvm::IRBuilderBase& builder, const Target& target, loop::VType type,
                 llvm::Value* value, llvm::Value* pointer, const LaneAddresses& lanes);
-void emit_transpose(llvm::IRBuilderBase& builder, const Target& target, DType dtype,
+void emit_transpose(llvm::IRBuilderBase& builder, const Target& target,
                     const loop::TransposeTile& tile, llvm::Value* source, llvm::Value* destination);
 
 }  // namespace kiln::codegen

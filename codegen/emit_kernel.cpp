@@ -204,8 +204,7 @@ class KernelEmitter {
   }
 
   void emit(const TransposeTile& tile) {
-    emit_transpose(b_, target_, kernel_.buffers[static_cast<std::size_t>(tile.source)].dtype, tile,
-                   address(tile.source, tile.source_index),
+    emit_transpose(b_, target_, tile, address(tile.source, tile.source_index),
                    address(tile.target, tile.target_index));
   }
 
@@ -299,8 +298,12 @@ class KernelEmitter {
     function_.insert(function_.end(), after);
     b_.SetInsertPoint(after);
     for (const Carried& each : loop.carried) {
+      if (!guarded) {
+        value(each.result) = value(each.next);
+        continue;
+      }
       llvm::PHINode* result = b_.CreatePHI(type(vtype(each.result)), 2);
-      if (guarded) result->addIncoming(value(each.initial), before);
+      result->addIncoming(value(each.initial), before);
       result->addIncoming(value(each.next), latch);
       value(each.result) = result;
     }

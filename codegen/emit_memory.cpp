@@ -214,6 +214,11 @@ std::vector<llvm::Value*> transposed(llvm::IRBuilderBase& b,
       for (int lane : within) order.push_back(4 * group + (lane < 4 ? lane : size + lane - 4));
     return b.CreateShuffleVector(x, y, order);
   };
+  // Instruction selection tries to merge shuffles of shuffles, in vain and for half of all compile
+  // time: here it looks no further. A fence is no instruction.
+  const auto fence = [&](llvm::Value* value) {
+    return b.CreateIntrinsic(llvm::Intrinsic::arithmetic_fence, {value->getType()}, {value});
+  };
   // block[q][j]: in group g, rows 4q…4q+3 of column 4g + j.
   std::vector<std::vector<llvm::Value*>> block;
   for (int q = 0; q < groups; ++q) {
@@ -222,8 +227,10 @@ std::vector<llvm::Value*> transposed(llvm::IRBuilderBase& b,
     llvm::Value* high01 = shuffle(row(0), row(1), {2, 6, 3, 7});
     llvm::Value* low23 = shuffle(row(2), row(3), {0, 4, 1, 5});
     llvm::Value* high23 = shuffle(row(2), row(3), {2, 6, 3, 7});
-    block.push_back({shuffle(low01, low23, {0, 1, 4, 5}), shuffle(low01, low23, {2, 3, 6, 7}),
-                     shuffle(high01, high23, {0, 1, 4, 5}), shuffle(high01, high23, {2, 3, 6, 7})});
+    block.push_back({fence(shuffle(low01, low23, {0, 1, 4, 5})),
+                     fence(shuffle(low01, low23, {2, 3, 6, 7})),
+                     fence(shuffle(high01, high23, {0, 1, 4, 5})),
+                     fence(shuffle(high01, high23, {2, 3, 6, 7}))});
   }
   const auto groups_of = [&](llvm::Value* x, llvm::Value* y, const std::vector<int>& picked) {
     std::vector<int> order;
@@ -268,11 +275,11 @@ void emit_store(llvm::IRBuilderBase& builder, const Target& target, VType type, 
   Memory(builder, target, type).store(value, pointer, lanes);
 }
 
-void emit_transpose(llvm::IRBuilderBase& builder, const Target& target, DType dtype,
+void emit_transpose(llvm::IRBuilderBase& builder, const Target& target,
                     const loop::TransposeTile& tile, llvm::Value* source,
                     llvm::Value* destination) {
   const int size = target.vector_bytes / 4;
-  Memory memory(builder, target, {dtype, size});
+  Memory memory(builder, target, {DType::f32, size});  // whatever they are: they are only moved
   for (int column = 0; column < tile.columns; column += size) {
     const int wide = std::min(size, tile.columns - column);
     for (int row = 0; row < tile.padded_rows; row += size) {

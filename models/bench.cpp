@@ -112,12 +112,6 @@ class Contestant {
   double compile_seconds() const { return compile_seconds_; }
   double warm_start_seconds() const { return warm_start_seconds_; }
   const StepPlan& plan() const { return compiled_->executable().plan(); }
-  /// Of products and sums of products; element-wise work is not counted.
-  double contraction_flops() const {
-    double flops = 0;
-    for (const space::Kernel& kernel : plan().spaces) flops += kernel.contraction_flops();
-    return flops;
-  }
 
  private:
   Mode mode_;
@@ -156,7 +150,7 @@ void bench(const BenchOptions& options) {
       for (const auto& contestant : contestants) contestant->time_block();
     for (const auto& contestant : contestants) {
       const Summary time(contestant->seconds());
-      const double gflops = contestant->contraction_flops() / time.median / 1e9;
+      const double gflops = contestant->plan().contraction_flops() / time.median / 1e9;
       fmt::print(
           "{:<30} {:<8} {:>11} {:>6.1f}% {:>9.1f} {:>6.1f}% {:>8} {:>11} {:>6.0f} ms {:>5.1f} ms\n",
           workload->name, name_of(contestant->mode()), time_text(time.median), 100 * time.spread(),

@@ -32,7 +32,7 @@ BlockPlanner::BlockPlanner(StepBuilder& step, std::span<const Value> results,
     if (!is_maker(*node)) continue;
     number_[node] = static_cast<int>(makers_.size());
     makers_.push_back(node);
-    spaces_.push_back(node->op() == Op::call ? lower(*node) : space::Kernel());
+    kernels_.push_back(node->op() == Op::call ? &step_.kernel_of(*node) : nullptr);
   }
   before_.resize(makers_.size());
   for (std::size_t m = 0; m < makers_.size(); ++m)
@@ -81,8 +81,8 @@ bool BlockPlanner::may_lie_over(int maker, int result, const std::vector<int>& p
   if (positions.empty()) return true;
   const Node& node = *makers_[at(maker)];
   if (node.op() == Op::call)
-    return may_overwrite(spaces_[at(maker)], static_cast<int>(node.operands().size()) + result,
-                         positions);
+    return may_overwrite(kernels_[at(maker)]->space,
+                         static_cast<int>(node.operands().size()) + result, positions);
   // A branch has the old value as a parameter, and is asked itself.
   if (node.op() == Op::case_)
     return std::find(positions.begin(), positions.end(), 0) == positions.end();
@@ -182,7 +182,8 @@ void BlockPlanner::emit(Steps& steps, int maker) {
 
 void BlockPlanner::emit_call(Steps& steps, int maker) {
   const Node& node = *makers_[at(maker)];
-  space::Kernel& space = spaces_[at(maker)];
+  StepKernel* kernel = kernels_[at(maker)];
+  const space::Kernel& space = kernel->space;
   const std::size_t operands = node.operands().size(), results = node.types().size();
   std::vector<BufferRef> buffers;
   for (Value operand : node.operands()) buffers.push_back(place_of(operand));
@@ -191,14 +192,21 @@ void BlockPlanner::emit_call(Steps& steps, int maker) {
   for (std::size_t b = operands + results; b < space.buffers.size(); ++b)
     buffers.push_back(step_.fresh(space.buffers[b].count * size_of(space.buffers[b].dtype)));
   if (space.sequential != nullptr && traits(*space.sequential).updates) {
-    space.in_place = true;
+    bool in_place = true;
     for (std::size_t i = 0; i < results; ++i) {
       const Value source = updated({&node, static_cast<int>(i)});
-      if (!source || place_of(source) != buffers[operands + i]) space.in_place = false;
+      if (!source || place_of(source) != buffers[operands + i]) in_place = false;
+    }
+    if (in_place) {
+      if (!kernel->in_place) {
+        kernel->in_place = std::make_unique<StepKernel>(space);
+        kernel->in_place->space.in_place = true;
+      }
+      kernel = kernel->in_place.get();
     }
   }
   if (is_copy(space) && buffers[at(space.exprs[0].access.buffer)] == buffers.back()) return;
-  step_.launch(steps, std::move(space), std::move(buffers));
+  step_.launch(steps, *kernel, node.attrs<CallAttrs>().name, std::move(buffers));
 }
 
 void BlockPlanner::emit_while(Steps& steps, const Node& loop) {

@@ -14,6 +14,7 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <set>
 #include <string>
 #include <unordered_map>
@@ -23,6 +24,17 @@
 #include "passes/plan_memory.h"
 
 namespace kiln {
+
+/// A kernel of a step, as each of its launches finds it.
+struct StepKernel {
+  explicit StepKernel(space::Kernel kernel) : space(std::move(kernel)) {}
+
+  space::Kernel space;
+  int number = -1;           // in Program::kernels; -1 until it is launched
+  std::int64_t threads = 1;  // as many as its work pays for
+  /// The same where its operands lie in its results already, once it is launched so.
+  std::unique_ptr<StepKernel> in_place;
+};
 
 /// What the blocks of one step share: the plan as it grows. Places in the arena are numbers of
 /// intervals (BufferRef::index) until all intervals are known.
@@ -42,14 +54,18 @@ class StepBuilder {
   void touch(const BufferRef& place);
   /// Time goes by.
   void tick() { ++now_; }
+  /// The kernel that a call is. Equal bodies are the same nodes, so a kernel that a network has in
+  /// every layer is lowered, scheduled and compiled once.
+  StepKernel& kernel_of(const Node& call);
   /// A launch, with its buffers touched; none where it would write nothing.
-  void launch(Steps& steps, space::Kernel kernel, std::vector<BufferRef> buffers);
+  void launch(Steps& steps, StepKernel& kernel, std::string label, std::vector<BufferRef> buffers);
   void copy(Steps& steps, const Type& type, const BufferRef& from, const BufferRef& to);
 
   /// Once all is emitted: offsets for the intervals.
   StepPlan finish(Steps steps);
 
  private:
+  void schedule(StepKernel& kernel);
   void resolve(BufferRef& ref) const;
   void resolve(Steps& steps) const;
 
@@ -57,7 +73,11 @@ class StepBuilder {
   StepPlan plan_;
   std::vector<Interval> intervals_;  // first > last: not touched yet
   int now_ = 0;
-  std::map<std::string, int> kernels_;
+  /// The kernels by the first result of their bodies.
+  std::unordered_map<const Node*, std::vector<std::pair<const Node*, std::unique_ptr<StepKernel>>>>
+      bodies_;
+  std::map<std::pair<DType, std::int64_t>, StepKernel> copies_;  // by type and length
+  std::unordered_map<std::string, int> kernels_;                 // by content
   std::map<const Node*, BufferRef> constants_;
 };
 
@@ -101,7 +121,7 @@ class BlockPlanner {
   std::vector<Value> results_;
   std::vector<const Node*> makers_;  // calls and control flow, operands before users
   std::unordered_map<const Node*, int> number_;
-  std::vector<space::Kernel> spaces_;                // of makers that are calls
+  std::vector<StepKernel*> kernels_;                 // of makers that are calls
   std::map<Key, std::set<int>> readers_;             // of storages
   std::vector<std::set<int>> before_;                // makers that must run earlier
   std::map<Key, BufferRef> place_;                   // of storages

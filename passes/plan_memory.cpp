@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "ir/op.h"
+#include "passes/lower.h"
 #include "passes/plan_block.h"
 
 namespace kiln {
@@ -60,32 +61,53 @@ void StepBuilder::touch(const BufferRef& place) {
   interval.last = now_;
 }
 
-void StepBuilder::launch(Steps& steps, space::Kernel kernel, std::vector<BufferRef> buffers) {
-  for (const BufferRef& place : buffers) touch(place);
-  tick();
-  const bool writes = std::any_of(kernel.buffers.begin(), kernel.buffers.end(),
-                                  [](const space::Buffer& b) { return b.output && b.count > 0; });
-  if (!writes) return;  // only empty tensors
-  loop::Kernel loops = vectorise(kernel, target_);
+StepKernel& StepBuilder::kernel_of(const Node& call) {
+  const Region& body = call.regions()[0];
+  const auto is_equal = [&](const auto& known) {
+    const Region& other = known.first->regions()[0];
+    return known.first->template attrs<CallAttrs>().kind == call.attrs<CallAttrs>().kind &&
+           other.results == body.results && other.parameters == body.parameters;
+  };
+  auto& known = bodies_[body.results.empty() ? nullptr : body.results[0].node];
+  const auto found = std::find_if(known.begin(), known.end(), is_equal);
+  if (found != known.end()) return *found->second;
+  known.emplace_back(&call, std::make_unique<StepKernel>(lower(call)));
+  return *known.back().second;
+}
+
+/// Puts a kernel into the program, where there is none like it.
+void StepBuilder::schedule(StepKernel& kernel) {
+  loop::Kernel loops = vectorise(kernel.space, target_);
+  const double seconds = kernel.space.flops() / kFlopsPerSecond +
+                         static_cast<double>(kernel.space.bytes()) / kBytesPerSecond;
+  kernel.threads = std::clamp<std::int64_t>(static_cast<std::int64_t>(seconds / kSecondsPerThread),
+                                            1, std::max<std::int64_t>(loops.chunks, 1));
   Program& program = plan_.program;
   const auto [slot, fresh] =
       kernels_.try_emplace(loops.content(), static_cast<int>(program.kernels.size()));
-  const double seconds =
-      kernel.flops() / kFlopsPerSecond + static_cast<double>(kernel.bytes()) / kBytesPerSecond;
-  const std::int64_t threads =
-      std::clamp<std::int64_t>(static_cast<std::int64_t>(seconds / kSecondsPerThread), 1,
-                               std::max<std::int64_t>(loops.chunks, 1));
-  if (fresh) {
-    interleave(loops);
-    program.kernels.push_back(std::move(loops));
-  }
+  kernel.number = slot->second;
+  if (!fresh) return;
+  interleave(loops);
+  program.kernels.push_back(std::move(loops));
+  plan_.spaces.push_back(kernel.space);
+}
+
+void StepBuilder::launch(Steps& steps, StepKernel& kernel, std::string label,
+                         std::vector<BufferRef> buffers) {
+  for (const BufferRef& place : buffers) touch(place);
+  tick();
+  const bool writes = std::any_of(kernel.space.buffers.begin(), kernel.space.buffers.end(),
+                                  [](const space::Buffer& b) { return b.output && b.count > 0; });
+  if (!writes) return;  // only empty tensors
+  if (kernel.number < 0) schedule(kernel);
+  Program& program = plan_.program;
   steps.push_back({static_cast<int>(program.launches.size())});
-  program.launches.push_back({slot->second, std::move(buffers), threads, kernel.name});
-  plan_.spaces.push_back(std::move(kernel));
+  program.launches.push_back({kernel.number, std::move(buffers), kernel.threads, std::move(label)});
 }
 
 void StepBuilder::copy(Steps& steps, const Type& type, const BufferRef& from, const BufferRef& to) {
-  launch(steps, copy_kernel(type), {from, to});
+  const auto [kernel, fresh] = copies_.try_emplace({type.dtype, type.count()}, copy_kernel(type));
+  launch(steps, kernel->second, "copy", {from, to});
 }
 
 void StepBuilder::resolve(BufferRef& ref) const {
@@ -136,6 +158,12 @@ StepPlan plan_step(const Function& fused, const VectorTarget& target) {
   Steps steps = block.emit();
   step.plan().copies += block.copies();
   return step.finish(std::move(steps));
+}
+
+double StepPlan::contraction_flops() const {
+  double flops = 0;
+  for (const Launch& launch : program.launches) flops += space_of(launch).contraction_flops();
+  return flops;
 }
 
 std::string StepPlan::memory_text(const Function& function) const {

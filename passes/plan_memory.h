@@ -27,11 +27,16 @@ namespace kiln {
 /// function, one for each result that is not aliased to one of those, the constants.
 struct StepPlan {
   Program program;
-  std::vector<space::Kernel> spaces;  // of each launch, for people and the cost model
+  std::vector<space::Kernel> spaces;  // of the program's kernels, for people and the cost model
   std::vector<Array> constants;
   std::vector<int> result_argument;  // where each result of the function lies
   std::int64_t live_bytes = 0;       // the lower bound of the arena: most bytes live at once
   int copies = 0;                    // state or carried values that could not stay in place
+  const space::Kernel& space_of(const Launch& launch) const {
+    return spaces[static_cast<std::size_t>(launch.kernel)];
+  }
+  /// Of sums of products, in all launches; element-wise work is not counted.
+  double contraction_flops() const;
   /// Launches, offsets and bounds as text.
   std::string memory_text(const Function& function) const;
 };

@@ -162,18 +162,21 @@ class Tiler {
       emit_panel(0, rest == 0 ? width : rest, rows);
       return;
     }
+    if (rest == 0) {
+      emit_panel(panel * width, width, rows);
+      return;
+    }
     // for p in {panel} if p < full, and the same for the last: loops that run once or not at all.
     b().loop("p", {panel}, {panel + Affine(1), Affine(full)}, 1, [&](loop::Var p) {
       eval_.push_scope();
       emit_panel(Affine::of(p) * width, width, rows);
       eval_.pop_scope();
     });
-    if (rest > 0)
-      b().loop("p", {panel, Affine(full)}, {panel + Affine(1)}, 1, [&](loop::Var) {
-        eval_.push_scope();
-        emit_panel(full * width, rest, rows);
-        eval_.pop_scope();
-      });
+    b().loop("p", {panel, Affine(full)}, {panel + Affine(1)}, 1, [&](loop::Var) {
+      eval_.push_scope();
+      emit_panel(full * width, rest, rows);
+      eval_.pop_scope();
+    });
   }
 
   /// Columns [j, j + columns) of the rows of this chunk.

@@ -497,8 +497,8 @@ TEST_CASE("a_scan_updates_what_it_stacks_in_place_and_touches_a_row_a_step") {
   CHECK_THAT(text, ContainsSubstring("loop 1000 times"));
   int updates = 0;
   for (int number : launches_in_loops(plan.program)) {
-    const space::Kernel& kernel = plan.spaces[static_cast<std::size_t>(number)];
     const Launch& launch = plan.program.launches[static_cast<std::size_t>(number)];
+    const space::Kernel& kernel = plan.space_of(launch);
     CHECK(kernel.name != "copy");
     CHECK(launch.threads == 1);
     if (kernel.kind == "update") {
@@ -541,8 +541,10 @@ TEST_CASE("state_that_a_loop_or_a_branch_updates_a_little_is_not_copied") {
   CHECK(plan.copies == 0);
   for (const space::Kernel& kernel : plan.spaces) CHECK(kernel.bytes() < 2 * 100 * 8 * 4 + 100);
   int whole = 0;  // launches that write all of the cache
-  for (const space::Kernel& kernel : plan.spaces)
+  for (const Launch& launch : plan.program.launches) {
+    const space::Kernel& kernel = plan.space_of(launch);
     whole += kernel.buffers.back().count == 800 && !kernel.in_place;
+  }
   CHECK(whole == 0);
   for (const bool flag : {false, true})
     check_modes(function,

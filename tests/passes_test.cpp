@@ -636,8 +636,9 @@ TEST_CASE("the_arena_of_the_digits_step_is_hardly_larger_than_what_lives_at_once
   // copied.
   CHECK(plan.copies <= 1);
   int copied = 0;
-  for (const space::Kernel& kernel : plan.spaces)
-    if (kernel.name == "copy") copied += static_cast<int>(kernel.buffers.at(0).count);
+  for (const Launch& launch : plan.program.launches)
+    if (launch.label == "copy")
+      copied += static_cast<int>(plan.space_of(launch).buffers.at(0).count);
   CHECK(copied <= 1);
 }
 

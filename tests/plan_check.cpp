@@ -55,7 +55,7 @@ class Walk {
   std::string step(int number) {
     const auto l = static_cast<std::size_t>(number);
     const Launch& launch = plan_.program.launches[l];
-    const space::Kernel& kernel = plan_.spaces[l];
+    const space::Kernel& kernel = plan_.space_of(launch);
     const auto& buffers = kernel.buffers;
     if (buffers.size() != launch.buffers.size()) return fmt::format("launch {}: buffers", l);
     const auto bytes_of = [&](std::size_t b) {
