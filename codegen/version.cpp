@@ -4,7 +4,7 @@
 
 #include <llvm-c/Core.h>
 
-#include "source_hash.h"  // written by codegen/source_hash.cmake when kiln is built
+#include <source_hash.h>  // written by codegen/source_hash.cmake when kiln is built
 
 namespace kiln {
 
