@@ -259,6 +259,32 @@ std::vector<llvm::Value*> transposed(llvm::IRBuilderBase& b,
   return columns;
 }
 
+/// Runs of `length` elements, fewer than a vector has, that lie one after the other, stored as
+/// whole vectors: stores that cross cache lines take longer than the shuffles.
+void store_runs(llvm::IRBuilderBase& b, Memory& memory, const std::vector<llvm::Value*>& runs,
+                int length, int size, llvm::Value* destination) {
+  const int total = static_cast<int>(runs.size()) * length;
+  for (int first = 0; first < total; first += size) {
+    const int count = std::min(size, total - first);
+    const int low = first / length, high = (first + count - 1) / length;
+    llvm::Value* value = runs[static_cast<std::size_t>(low)];
+    for (int run = std::min(low + 1, high); run <= high; ++run) {
+      std::vector<int> order;
+      for (int lane = 0; lane < size; ++lane) {
+        const int element = first + lane, owner = element / length;
+        if (owner == run)
+          order.push_back(size + element - run * length);
+        else if (owner < run)  // the first run's are still where they were
+          order.push_back(run == low + 1 ? element - low * length : lane);
+        else
+          order.push_back(llvm::PoisonMaskElem);
+      }
+      value = b.CreateShuffleVector(value, runs[static_cast<std::size_t>(run)], order);
+    }
+    memory.store(value, memory.at(destination, first), 1, count);
+  }
+}
+
 }  // namespace
 
 llvm::Value* emit_load(llvm::IRBuilderBase& builder, const Target& target, VType type,
@@ -289,6 +315,11 @@ void emit_transpose(llvm::IRBuilderBase& builder, const Target& target,
             memory.load(memory.at(source, i * tile.source_stride + column), 1, wide);
       const std::vector<llvm::Value*> columns = transposed(builder, rows);
       const int high = std::min(size, tile.padded_rows - row);
+      if (high < size && tile.target_stride == high && tile.padded_rows == high) {
+        store_runs(builder, memory, {columns.begin(), columns.begin() + wide}, high, size,
+                   memory.at(destination, column * tile.target_stride));
+        continue;
+      }
       for (int j = 0; j < wide; ++j)
         memory.store(columns[static_cast<std::size_t>(j)],
                      memory.at(destination, (column + j) * tile.target_stride + row), 1, high);

@@ -30,6 +30,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <unordered_set>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -130,8 +131,8 @@ struct Let {
 /// %result = load buffer[index + lane · stride] for lanes < active; other lanes are zero and their
 /// addresses are not touched. stride 1 is a vector load, 0 loads one element into every lane (with
 /// lanes == 1 a scalar load), any other gathers. `offset`, an i64 of one lane or of the result's
-/// lanes, is added to each lane's index; lanes where `mask` (i1, of the result's lanes) is false are
-/// as those not active. What can be reached under an offset or a mask, its maker sees to.
+/// lanes, is added to each lane's index; lanes where `mask` (i1, of the result's lanes) is false
+/// are as those not active. What can be reached under an offset or a mask, its maker sees to.
 struct Load {
   Reg result;
   int buffer;
@@ -268,6 +269,10 @@ class Builder {
   void transpose_tile(TransposeTile tile);
   Var define(std::string name, Affine affine, std::int64_t divisor, std::int64_t modulus);
 
+  /// States that no lane is above 0 (NaN may be): formulas may leave out what guards against it.
+  void know_not_positive(Reg reg) { not_positive_.insert(reg); }
+  bool is_not_positive(Reg reg) const { return not_positive_.contains(reg); }
+
   /// A loop carrying `initial`; body(variable, inside) returns the next values. Returns the
   /// results.
   template <class F>
@@ -323,6 +328,7 @@ class Builder {
   Kernel& kernel_;
   Block* block_;
   std::vector<Known> constants_;
+  std::unordered_set<Reg> not_positive_;
 };
 
 /// Checks the invariants: registers defined before use and once, types fit, buffers exist and

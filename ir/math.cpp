@@ -146,7 +146,9 @@ Power exp_parts(Val high, Val low) {
 
 Val exp(Val x) {
   const ExpConstants& c = constants_for(x);
-  return exp_in_range(at_most(at_least(x, c.low), c.high), c);
+  const bool may_overflow = !x.builder().is_not_positive(x.reg());
+  const Val low_enough = may_overflow ? at_most(x, c.high) : x;
+  return exp_in_range(at_least(low_enough, c.low), c);
 }
 
 Val expm1(Val x) {

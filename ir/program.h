@@ -1,6 +1,7 @@
 // What is compiled: kernels, and the order in which one step launches them, control flow included.
 #pragma once
 
+#include <compare>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -18,7 +19,7 @@ struct BufferRef {
   std::int64_t index = 0;  // argument number
   std::int64_t offset =
       0;  // bytes from the argument's, or the arena's, beginning; 64-byte aligned in the arena
-  bool operator==(const BufferRef&) const = default;
+  auto operator<=>(const BufferRef&) const = default;
 };
 
 /// One call of a kernel over all its chunks.

@@ -10,6 +10,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "models/report.h"
 #include "models/workloads.h"
 #include "runtime/machine.h"
 
@@ -59,11 +60,6 @@ struct Summary {
 };
 
 std::string_view name_of(Mode mode) { return mode == Mode::fused ? "fused" : "unfused"; }
-
-std::string time_text(double seconds) {
-  if (seconds < 1e-3) return fmt::format("{:.2f} us", seconds * 1e6);
-  return fmt::format("{:.3f} ms", seconds * 1e3);
-}
 
 /// One workload in one mode, compiled and warm.
 class Contestant {
@@ -140,8 +136,9 @@ void bench(const BenchOptions& options) {
   const double peak = measured_peak_gflops(settings().target) * threads;
   fmt::print("{}; {} thread{}; peak {:.0f} GFLOP/s (fused multiply-adds in registers, this run)\n",
              settings().target.cpu, threads, threads == 1 ? "" : "s", peak);
-  fmt::print("{:<30} {:<8} {:>11} {:>7} {:>9} {:>7} {:>8} {:>11} {:>9} {:>8}\n", "workload", "mode",
-             "step", "spread", "GFLOP/s", "peak", "launches", "arena", "compile", "cached");
+  fmt::print("{:<30} {:<8} {:>11} {:>7} {:>9} {:>7} {:>8} {:>11} {:>7} {:>9} {:>8}\n", "workload",
+             "mode", "step", "spread", "GFLOP/s", "peak", "launches", "arena", "gap", "compile",
+             "cached");
   for (const Workload* workload : chosen) {
     std::vector<std::unique_ptr<Contestant>> contestants;
     for (const Mode mode : options.modes)
@@ -152,11 +149,12 @@ void bench(const BenchOptions& options) {
       const Summary time(contestant->seconds());
       const double gflops = contestant->plan().contraction_flops() / time.median / 1e9;
       fmt::print(
-          "{:<30} {:<8} {:>11} {:>6.1f}% {:>9.1f} {:>6.1f}% {:>8} {:>11} {:>6.0f} ms {:>5.1f} ms\n",
+          "{:<30} {:<8} {:>11} {:>6.1f}% {:>9.1f} {:>6.1f}% {:>8} {:>11} {:>6.1f}% {:>6.0f} ms "
+          "{:>5.1f} ms\n",
           workload->name, name_of(contestant->mode()), time_text(time.median), 100 * time.spread(),
           gflops, 100 * gflops / peak, contestant->plan().program.launches.size(),
-          contestant->plan().program.arena_bytes, 1e3 * contestant->compile_seconds(),
-          1e3 * contestant->warm_start_seconds());
+          contestant->plan().program.arena_bytes, 100 * contestant->plan().memory.gap(),
+          1e3 * contestant->compile_seconds(), 1e3 * contestant->warm_start_seconds());
       if (json.is_open())
         json << nlohmann::json{{"workload", workload->name},
                                {"mode", name_of(contestant->mode())},
@@ -166,6 +164,7 @@ void bench(const BenchOptions& options) {
                                {"gflops", gflops},
                                {"peak_share", gflops / peak},
                                {"arena_bytes", contestant->plan().program.arena_bytes},
+                               {"arena_bound", contestant->plan().memory.bound},
                                {"compile_seconds", contestant->compile_seconds()},
                                {"warm_seconds", contestant->warm_start_seconds()}}
                     .dump()

@@ -1,5 +1,7 @@
 // The `kiln` command: arguments in, exit status out.
 #include <algorithm>
+#include <charconv>
+#include <cmath>
 #include <csignal>
 #include <cstdio>
 #include <sstream>
@@ -114,27 +116,50 @@ void dump(const DumpOptions& options) {
       throw Error(fmt::format("--after: there is no pass '{}'; the passes are {}", options.after,
                               pass_names(passes.mode)));
   } else {
-    const Executable executable(function, {}, settings().target);
+    PipelineOptions passes;
+    passes.max_memory = settings().max_memory;
+    const Executable executable(function, passes, settings().target);
     text = is_text ? executable.dump(options.stage, outputs, as)
                    : render_dot(executable.dump_dot(options.stage, outputs), options.format);
   }
   std::fwrite(text.data(), 1, text.size(), stdout);
 }
 
+/// A number of bytes, as people write it: 4096, 64K, 64M, 1.5G (powers of 1024).
+std::int64_t parse_bytes(const std::string& option, const std::string& text) {
+  double number = 0;
+  const char* end = text.data() + text.size();
+  const auto [at, error] = std::from_chars(text.data(), end, number);
+  const std::string_view unit(at, static_cast<std::size_t>(end - at));
+  constexpr std::string_view kUnits = "KMGT";
+  double scale = 1;
+  if (unit.size() == 1 && kUnits.find(unit[0]) != std::string_view::npos)
+    scale = std::ldexp(1.0, 10 * static_cast<int>(kUnits.find(unit[0]) + 1));
+  if (error != std::errc() || (scale == 1 && !unit.empty()) || !(number * scale >= 1) ||
+      number * scale > 0x1p62)
+    throw Error(fmt::format("{}: expected a number of bytes such as 4096, 64M or 1.5G, found '{}'",
+                            option, text));
+  return static_cast<std::int64_t>(number * scale);
+}
+
 /// What several subcommands take.
 struct Common {
   int threads = 0;
-  std::string target;
+  std::string target, max_memory;
 
   void add_to(CLI::App& app) {
     app.add_option("--threads", threads,
                    "threads a step may use (default: KILN_THREADS, or all processors)");
     app.add_option("--target", target,
                    "processor to make code for: native, x86-64-v3, x86-64-v4, …");
+    app.add_option("--max-memory", max_memory,
+                   "bytes (64M, 1G) that a step may take, its arguments, state and results "
+                   "included: values are computed again rather than kept");
   }
   void apply() const {
     if (threads != 0) settings().set_threads(threads);
     if (!target.empty()) settings().target = Target::named(target);
+    if (!max_memory.empty()) settings().max_memory = parse_bytes("--max-memory", max_memory);
   }
 };
 

@@ -58,7 +58,8 @@ std::string Learner::line(const Epoch& epoch) const {
   std::string text =
       fmt::format("epoch {}/{}  loss {:.4f}", epoch.number, epoch.epochs, epoch.loss);
   if (!figure.of_training) text += fmt::format("  {} {:.4f}", figure.name, epoch.value);
-  return text + fmt::format("  {:.2f} s  {:.0f} steps/s", epoch.seconds, epoch.steps_per_second);
+  return text +
+         fmt::format("  {}  {:.0f} steps/s", time_text(epoch.seconds), epoch.steps_per_second);
 }
 
 Jit<Tensor> training_step(Learner& model, Optimizer& optimizer) {

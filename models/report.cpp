@@ -4,6 +4,12 @@
 
 namespace kiln {
 
+std::string time_text(double seconds) {
+  if (seconds < 1e-3) return fmt::format("{:.2f} us", 1e6 * seconds);
+  if (seconds < 0.1) return fmt::format("{:.3f} ms", 1e3 * seconds);
+  return fmt::format("{:.2f} s", seconds);
+}
+
 void Report::write(const std::string& text) {
   if (quiet_) return;
   std::fwrite(text.data(), 1, text.size(), stdout);

@@ -10,6 +10,9 @@
 
 namespace kiln {
 
+/// A duration for people: "215.18 us", "4.270 ms", "1.14 s".
+std::string time_text(double seconds);
+
 class Report {
  public:
   /// Plots go to FOLDER/MODEL-name.FORMAT; none are drawn where the folder's name is empty.

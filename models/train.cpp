@@ -332,8 +332,8 @@ void finish(const TrainOptions& options, Report& report, const Outcome& outcome)
   report.print("{} {:.6g} (a full run reaches {:.6g})", outcome.metric.name, outcome.value,
                outcome.required);
   if (outcome.epochs > 0)
-    report.print(" after {} epoch{}, {:.2f} s of training; weights {:016x}", outcome.epochs,
-                 outcome.epochs == 1 ? "" : "s", outcome.seconds, outcome.weights_hash);
+    report.print(" after {} epoch{}, {} of training; weights {:016x}", outcome.epochs,
+                 outcome.epochs == 1 ? "" : "s", time_text(outcome.seconds), outcome.weights_hash);
   report.print("\n");
   append_json(options.json, {{"final", true},
                              {"metric", outcome.metric.name},
@@ -384,7 +384,7 @@ bool train_all() {
       options.quiet = true;
       const Outcome outcome = train(entry, options);
       if (outcome.interrupted) return false;
-      fmt::print("{:<20} {:<34} {:<10} {:>10.4g} {:>10.4g} {:>9.2f}{}\n", entry.name,
+      fmt::print("{:<20} {:<34} {:<10} {:>10.4g} {:>10.4g} {:>9.3f}{}\n", entry.name,
                  data.empty() ? "its own" : data, outcome.metric.name, outcome.value,
                  outcome.required, outcome.seconds, outcome.reached() ? "" : "  short");
       std::fflush(stdout);

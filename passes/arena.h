@@ -9,18 +9,27 @@
 
 namespace kiln {
 
+/// What a value of so many bytes takes in the arena: every place is a whole number of cache lines.
+inline std::int64_t aligned(std::int64_t bytes) { return (bytes + 63) / 64 * 64; }
+
 /// A piece of memory and when it holds something.
 struct Interval {
   std::int64_t bytes = 0;
-  int first = 0, last = 0;  // positions in the program, inclusive
+  int first = 0, last = 0;  // positions in the program, inclusive; first > last: never
   std::int64_t offset = 0;
+  bool used() const { return first <= last; }
 };
 
-/// The most bytes that live at one position: no arena is smaller.
-std::int64_t most_live(const std::vector<Interval>& intervals);
+/// The position where most bytes live, and how many: no arena is smaller.
+struct Peak {
+  int position = 0;
+  std::int64_t bytes = 0;
+};
+Peak most_live(const std::vector<Interval>& intervals);
 
 /// Gives each interval an offset, so that those that meet in time do not overlap; returns the
-/// arena's size. The best of several best-fit orders.
+/// arena's size. The best of several best-fit orders; it stops at one that has no gap. Time is
+/// linear but for a logarithm where intervals are very many, else at most quadratic.
 std::int64_t place(std::vector<Interval>& intervals);
 
 }  // namespace kiln

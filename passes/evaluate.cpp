@@ -121,6 +121,16 @@ space::Expr with_known_reads(const space::Kernel& space, space::Expr expr) {
   return plain;
 }
 
+std::optional<Choice> choice_or_zero(const space::Kernel& space, int number) {
+  const auto expr = [&](int e) -> const Expr& { return space.exprs[static_cast<std::size_t>(e)]; };
+  const Expr& select = expr(number);
+  if (select.kind != Expr::Kind::apply || select.node->op() != Op::select) return std::nullopt;
+  const Expr& otherwise = expr(select.operands[2]);
+  if (otherwise.kind != Expr::Kind::constant || !is_float(otherwise.dtype)) return std::nullopt;
+  if (otherwise.node->attrs<ConstantAttrs>().value.as_double(0) != 0) return std::nullopt;
+  return Choice{select.operands[0], select.operands[1]};
+}
+
 Reg constant_of(loop::Builder& builder, const Node& node, int lanes) {
   std::uint64_t bits = 0;
   const auto bytes = node.attrs<ConstantAttrs>().value.bytes();
@@ -190,7 +200,7 @@ void declare_buffers(loop::Builder& builder, const space::Kernel& space) {
 }
 
 Evaluator::Evaluator(const space::Kernel& space, loop::Kernel& kernel)
-    : space_(space), builder_(kernel), at_(space.dims.size()) {
+    : space_(space), signs_(signs(space)), builder_(kernel), at_(space.dims.size()) {
   kernel.name = space.name;
   declare_buffers(builder_, space);
 }
@@ -265,8 +275,12 @@ Reg Evaluator::fresh(const Expr& expr) {
       return expr.dtype == DType::i64 ? count : builder_.convert(count, expr.dtype);
     }
     case Expr::Kind::apply: {
+      if (const auto sum = chosen_sum(expr)) return *sum;
       std::vector<Reg> operands;
-      for (int operand : expr.operands) operands.push_back(eval(operand));
+      for (int operand : expr.operands) {
+        operands.push_back(eval(operand));
+        if (signs_[index(operand)].not_positive) builder_.know_not_positive(operands.back());
+      }
       return apply(builder_, *expr.node, operands);
     }
     case Expr::Kind::indexed: {
@@ -277,6 +291,19 @@ Reg Evaluator::fresh(const Expr& expr) {
       break;
   }
   throw InternalError("a reduced value is read before it is computed");
+}
+
+/// select(c, a, 0) + b, where b cannot be -0, as select(c, a + b, b): an addition under a mask.
+std::optional<Reg> Evaluator::chosen_sum(const Expr& expr) {
+  if (expr.node->op() != Op::add || !is_float(expr.dtype)) return std::nullopt;
+  for (const auto& [chosen, other] : {std::pair(expr.operands[0], expr.operands[1]),
+                                      std::pair(expr.operands[1], expr.operands[0])}) {
+    const std::optional<Choice> choice = choice_or_zero(space_, chosen);
+    if (!choice || !signs_[index(other)].not_negative) continue;
+    const Val value(builder_, eval(choice->value)), rest(builder_, eval(other));
+    return select({builder_, eval(choice->condition)}, value + rest, rest).reg();
+  }
+  return std::nullopt;
 }
 
 void Evaluator::prepare(const std::vector<int>& roots, space::DimSet closed, int level) {

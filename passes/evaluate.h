@@ -8,6 +8,7 @@
 
 #include "ir/loop.h"
 #include "ir/space.h"
+#include "passes/signs.h"
 
 namespace kiln {
 
@@ -21,6 +22,13 @@ struct Place {
 /// Follows an indexed expression of the kernel to the places it reads: `reads` are those, as far as
 /// they are affine. If all it does is to read one affine place, it comes back as a load.
 space::Expr with_known_reads(const space::Kernel& space, space::Expr expr);
+
+/// select(condition, value, 0), as expressions of the kernel.
+struct Choice {
+  int condition = 0, value = 0;
+};
+/// The expression as such a choice, if it is one of floats.
+std::optional<Choice> choice_or_zero(const space::Kernel& space, int expr);
 
 /// The values of a region whose parameters have these values, in as many lanes as those.
 std::vector<loop::Reg> evaluate_region(loop::Builder& builder, const Region& region,
@@ -94,9 +102,7 @@ class Evaluator {
     for (auto& [expr, kept] : kept_) kept.second = false;
   }
 
-  loop::Reg constant(const Node& node, int lanes = 1) {
-    return constant_of(builder_, node, lanes);
-  }
+  loop::Reg constant(const Node& node, int lanes = 1) { return constant_of(builder_, node, lanes); }
   /// The running values combined with the inputs by the reduction's region.
   std::vector<loop::Reg> combine(const space::Reduction& reduction,
                                  std::span<const loop::Reg> running,
@@ -105,9 +111,11 @@ class Evaluator {
  private:
   static std::size_t index(int i) { return static_cast<std::size_t>(i); }
   loop::Reg fresh(const space::Expr& expr);
+  std::optional<loop::Reg> chosen_sum(const space::Expr& expr);
   std::pair<loop::Affine, std::int64_t> address(const Place& place) const;
 
   const space::Kernel& space_;
+  std::vector<Sign> signs_;  // of the space's expressions
   loop::Builder builder_;
   int vector_dim_ = kNone;
   int active_ = loop::kLanes;

@@ -60,13 +60,16 @@ bool may_overwrite(const space::Kernel& kernel, int output, const std::vector<in
       if (tainted[static_cast<std::size_t>(operand)]) tainted[e] = true;
   }
   const auto needs_old = [&](int expr) { return tainted[static_cast<std::size_t>(expr)]; };
+  // What has a lower level is done for all of a row, or block of rows, when the store comes. (A
+  // contraction may run in blocks, each of which leaves its sums where the result will be.)
   for (const space::Reduction& reduction : kernel.reductions)
     if (std::any_of(reduction.inputs.begin(), reduction.inputs.end(), needs_old) ||
         std::any_of(reduction.initial.begin(), reduction.initial.end(), needs_old))
-      return false;
+      if (reduction.is_contraction() || reduction.level >= target->level) return false;
   // Stores of one level and domain share their loops, where all values come before any store.
   for (const space::Store& store : kernel.stores)
-    if (needs_old(store.expr) && (store.dims != target->dims || store.level != target->level))
+    if (needs_old(store.expr) && store.level >= target->level &&
+        (store.dims != target->dims || store.level != target->level))
       return false;
   return true;
 }

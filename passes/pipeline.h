@@ -1,9 +1,9 @@
 // The list of passes and its runner.
 //
-// graph passes: inline_composites, merge_loops, simplify, fold, cse, dce, fuse (or fuse_alone).
-// Gradients are taken earlier, while tracing (passes/autodiff). After them each kernel is lowered
-// to an iteration space (passes/lower) and loops (passes/vectorise), and the step is planned
-// (passes/plan_memory).
+// graph passes: inline_composites, merge_loops, simplify, fold, cse, dce, then fuse and
+// rematerialise (or fuse_alone). Gradients are taken earlier, while tracing (passes/autodiff).
+// After them each kernel is lowered to an iteration space (passes/lower) and loops
+// (passes/vectorise), and the step is planned (passes/plan_memory).
 #pragma once
 
 #include <functional>
@@ -41,6 +41,9 @@ struct PipelineOptions {
   Mode mode = Mode::fused;
   std::set<std::string, std::less<>> disabled;                        // names of passes to skip
   std::function<void(std::string_view pass, const Function&)> after;  // called after each
+  /// All the bytes a step may take (MemoryReport::total); 0: as many as it likes. Not a matter of
+  /// the graph passes but of the plan (passes/fit_memory).
+  std::int64_t max_memory = 0;
 };
 
 /// Runs the passes, verifying after each. Throws Error when `disabled` names no pass.

@@ -10,7 +10,7 @@
 namespace kiln {
 namespace {
 
-std::size_t at(int i) { return static_cast<std::size_t>(i); }
+std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
 
 bool is_maker(const Node& node) { return node.op() == Op::call || traits(node).control; }
 
@@ -26,20 +26,22 @@ BlockPlanner::BlockPlanner(StepBuilder& step, std::span<const Value> results,
     : step_(step), results_(results.begin(), results.end()) {
   for (const Node* node : topological(results_)) {
     if (node->op() == Op::parameter) {
-      parameters_.push_back({node, 0});
-      place_[{node, 0}] = parameters[static_cast<std::size_t>(node->attrs<ParameterAttrs>().index)];
+      const BufferRef& place = parameters[at(node->attrs<ParameterAttrs>().index)];
+      place_[{node, 0}] = place;
+      parameters_at_.emplace(place, Value{node, 0});
     }
     if (!is_maker(*node)) continue;
     number_[node] = static_cast<int>(makers_.size());
     makers_.push_back(node);
     kernels_.push_back(node->op() == Op::call ? &step_.kernel_of(*node) : nullptr);
   }
-  before_.resize(makers_.size());
-  for (std::size_t m = 0; m < makers_.size(); ++m)
-    for (Value operand : makers_[m]->operands()) {
+  dependencies_ = Dependencies(static_cast<int>(makers_.size()));
+  for (int m = 0; m < static_cast<int>(makers_.size()); ++m)
+    for (Value operand : makers_[at(m)]->operands()) {
       const Value source = storage(operand);
-      readers_[key(source)].insert(static_cast<int>(m));
-      if (made_here(source)) before_[m].insert(number_.at(source.node));
+      std::vector<int>& readers = readers_[key(source)];
+      if (readers.empty() || readers.back() != m) readers.push_back(m);
+      if (made_here(source)) dependencies_.add(number_.at(source.node), m);
     }
   for (std::size_t r = 0; r < results_.size(); ++r) {
     if (!targets[r]) continue;
@@ -52,20 +54,7 @@ BlockPlanner::BlockPlanner(StepBuilder& step, std::span<const Value> results,
     copied_.insert(key(value));
   }
   place_all();
-  schedule();
-}
-
-bool BlockPlanner::reaches(int from, int to) const {  // must `from` run after `to`?
-  std::vector<int> stack{from};
-  std::set<int> seen;
-  while (!stack.empty()) {
-    const int now = stack.back();
-    stack.pop_back();
-    if (now == to) return true;
-    if (seen.insert(now).second)
-      stack.insert(stack.end(), before_[at(now)].begin(), before_[at(now)].end());
-  }
-  return false;
+  choose_order();
 }
 
 std::vector<int> BlockPlanner::positions(int maker, const std::vector<Value>& old) const {
@@ -96,7 +85,7 @@ bool BlockPlanner::can_wait(int maker, const std::vector<Value>& old) const {
   for (Value value : old)
     if (const auto readers = readers_.find(key(value)); readers != readers_.end())
       for (int reader : readers->second)
-        if (reader != maker && reaches(reader, maker)) return false;
+        if (reader != maker && dependencies_.follows(reader, maker)) return false;
   return true;
 }
 
@@ -104,15 +93,15 @@ void BlockPlanner::wait(int maker, const std::vector<Value>& old) {
   for (Value value : old)
     if (const auto readers = readers_.find(key(value)); readers != readers_.end())
       for (int reader : readers->second)
-        if (reader != maker) before_[at(maker)].insert(reader);
+        if (reader != maker) dependencies_.add(reader, maker);
 }
 
 /// Lets a value lie at a place, which may hold old values of parameters until then.
 bool BlockPlanner::assign(Value value, const BufferRef& place) {
   if (!made_here(value) || place_.contains(key(value))) return false;
   std::vector<Value> old;
-  for (Value parameter : parameters_)
-    if (place_.at(key(parameter)) == place) old.push_back(parameter);
+  for (auto [it, end] = parameters_at_.equal_range(place); it != end; ++it)
+    old.push_back(it->second);
   const int maker = number_.at(value.node);
   if (!may_lie_over(maker, value.index, positions(maker, old)) || !can_wait(maker, old))
     return false;
@@ -139,20 +128,87 @@ void BlockPlanner::place_all() {
     for (int i = 0; i < static_cast<int>((*maker)->types().size()); ++i) {
       const Value value{*maker, i};
       if (storage(value) != value) continue;
-      if (!place_.contains(key(value))) place_[key(value)] = step_.fresh(value.type().bytes());
+      if (!place_.contains(key(value))) {
+        const BufferRef place = step_.fresh(value.type().bytes());
+        place_[key(value)] = place;
+        own_.insert(place.index);
+      }
       take_over(value);
     }
 }
 
-void BlockPlanner::schedule() {
-  std::vector<bool> done(makers_.size());
-  const auto visit = [&](auto& self, int maker) -> void {
-    if (done[at(maker)]) return;
-    done[at(maker)] = true;
-    for (int earlier : before_[at(maker)]) self(self, earlier);
-    sequence_.push_back(maker);
+/// The pieces of memory that a maker of results here may write over, as far as the kernel says.
+std::vector<Overlay> BlockPlanner::overlays(int maker,
+                                            const std::map<std::int64_t, int>& piece_at) const {
+  const Node& node = *makers_[at(maker)];
+  if (node.op() != Op::call) return {};
+  const auto piece_of = [&](Value value) {
+    const auto place = place_.find(key(storage(value)));
+    if (place == place_.end() || place->second.kind != BufferRef::Kind::arena) return -1;
+    const auto piece = piece_at.find(place->second.index);
+    return piece == piece_at.end() ? -1 : piece->second;
   };
-  for (std::size_t m = 0; m < makers_.size(); ++m) visit(visit, static_cast<int>(m));
+  std::vector<Overlay> found;
+  for (int r = 0; r < static_cast<int>(node.types().size()); ++r) {
+    const int fresh = piece_of({&node, r});
+    if (fresh < 0) continue;
+    for (Value operand : node.operands()) {
+      const int old = piece_of(operand);
+      const Type &from = operand.type(), &to = node.type(r);
+      if (old < 0 || old == fresh || from.bytes() != to.bytes() ||
+          size_of(from.dtype) != size_of(to.dtype))
+        continue;
+      std::vector<int> there;
+      for (std::size_t i = 0; i < node.operands().size(); ++i)
+        if (piece_of(node.operands()[i]) == old) there.push_back(static_cast<int>(i));
+      if (may_lie_over(maker, r, there)) found.push_back({fresh, old});
+    }
+  }
+  return found;
+}
+
+void BlockPlanner::choose_order() {
+  std::vector<Piece> pieces;
+  std::vector<std::int64_t> intervals;
+  std::map<std::int64_t, int> piece_at;
+  for (const std::int64_t interval : own_) {
+    piece_at[interval] = static_cast<int>(pieces.size());
+    intervals.push_back(interval);
+    pieces.push_back({step_.bytes(interval), false});
+  }
+  std::vector<Touched> jobs(makers_.size());
+  const auto touch = [&](std::size_t job, Value value) {
+    const auto place = place_.find(key(storage(value)));
+    if (place == place_.end() || place->second.kind != BufferRef::Kind::arena) return;
+    const auto piece = piece_at.find(place->second.index);
+    if (piece == piece_at.end()) return;
+    std::vector<int>& touched = jobs[job].pieces;
+    if (std::find(touched.begin(), touched.end(), piece->second) == touched.end())
+      touched.push_back(piece->second);
+  };
+  for (std::size_t m = 0; m < makers_.size(); ++m) {
+    for (Value operand : makers_[m]->operands()) touch(m, operand);
+    for (std::size_t r = 0; r < makers_[m]->types().size(); ++r)
+      touch(m, {makers_[m], static_cast<int>(r)});
+    jobs[m].overlays = overlays(static_cast<int>(m), piece_at);
+    for (const space::Buffer& buffer : scratch(static_cast<int>(m))) {
+      jobs[m].pieces.push_back(static_cast<int>(pieces.size()));
+      pieces.push_back({aligned(buffer.count * size_of(buffer.dtype)), false});
+    }
+  }
+  const auto keep = [&](const BufferRef& place) {
+    if (place.kind != BufferRef::Kind::arena) return;
+    if (const auto piece = piece_at.find(place.index); piece != piece_at.end())
+      pieces[at(piece->second)].kept = true;
+  };
+  for (const auto& [value, target] : copies_) keep(place_of(value));
+  for (Value result : results_) keep(place_of(result));
+  Schedule best = schedule(dependencies_, jobs, pieces);
+  sequence_ = std::move(best.order);
+  for (auto& [value, place] : place_)
+    if (place.kind == BufferRef::Kind::arena)
+      if (const auto piece = piece_at.find(place.index); piece != piece_at.end())
+        place.index = intervals[at(best.lies_in[at(piece->second)])];
 }
 
 BufferRef BlockPlanner::place_of(Value value) {
@@ -180,6 +236,13 @@ void BlockPlanner::emit(Steps& steps, int maker) {
     emit_case(steps, node);
 }
 
+std::span<const space::Buffer> BlockPlanner::scratch(int maker) const {
+  const Node& node = *makers_[at(maker)];
+  if (node.op() != Op::call) return {};
+  return std::span(kernels_[at(maker)]->space.buffers)
+      .subspan(node.operands().size() + node.types().size());
+}
+
 void BlockPlanner::emit_call(Steps& steps, int maker) {
   const Node& node = *makers_[at(maker)];
   StepKernel* kernel = kernels_[at(maker)];
@@ -189,8 +252,8 @@ void BlockPlanner::emit_call(Steps& steps, int maker) {
   for (Value operand : node.operands()) buffers.push_back(place_of(operand));
   for (std::size_t i = 0; i < results; ++i)
     buffers.push_back(place_.at({&node, static_cast<int>(i)}));
-  for (std::size_t b = operands + results; b < space.buffers.size(); ++b)
-    buffers.push_back(step_.fresh(space.buffers[b].count * size_of(space.buffers[b].dtype)));
+  for (const space::Buffer& buffer : scratch(maker))
+    buffers.push_back(step_.fresh(buffer.count * size_of(buffer.dtype)));
   if (space.sequential != nullptr && traits(*space.sequential).updates) {
     bool in_place = true;
     for (std::size_t i = 0; i < results; ++i) {
@@ -206,6 +269,9 @@ void BlockPlanner::emit_call(Steps& steps, int maker) {
     }
   }
   if (is_copy(space) && buffers[at(space.exprs[0].access.buffer)] == buffers.back()) return;
+  for (std::size_t b = operands; b < buffers.size(); ++b)
+    step_.occupy(buffers[b],
+                 b < operands + results ? Value{&node, static_cast<int>(b - operands)} : Value{});
   step_.launch(steps, *kernel, node.attrs<CallAttrs>().name, std::move(buffers));
 }
 
@@ -224,8 +290,10 @@ void BlockPlanner::emit_while(Steps& steps, const Node& loop) {
     const BufferRef from = place_of(loop.operand(i));
     if (from == carried[at(i)]) continue;
     step_.copy(steps, loop.type(i), from, carried[at(i)]);
-    ++step_.plan().copies;
+    ++step_.plan().memory.copies;
   }
+  for (int i = 0; i < count; ++i)
+    if (targets[at(i)]) step_.occupy(carried[at(i)], {&loop, i});
   const auto hold = [&] {
     step_.tick();
     for (const BufferRef& place : carried) step_.touch(place);
@@ -245,7 +313,7 @@ void BlockPlanner::emit_while(Steps& steps, const Node& loop) {
   }
   BlockPlanner body(step_, loop.regions()[1].results, carried, targets);
   made.body = body.emit();
-  step_.plan().copies += body.copies();
+  step_.plan().memory.copies += body.copies();
   hold();
   step_.tick();
   steps.push_back({std::move(made)});
@@ -258,6 +326,8 @@ void BlockPlanner::emit_case(Steps& steps, const Node& node) {
   std::vector<std::optional<BufferRef>> targets;
   for (int i = 0; i < static_cast<int>(node.types().size()); ++i)
     targets.emplace_back(place_.at({&node, i}));
+  for (std::size_t i = 0; i < targets.size(); ++i)
+    step_.occupy(*targets[i], {&node, static_cast<int>(i)});
   Branches made;
   made.index = place_of(node.operand(0));
   const auto hold = [&] {
@@ -270,7 +340,7 @@ void BlockPlanner::emit_case(Steps& steps, const Node& node) {
   for (const Region& region : node.regions()) {
     BlockPlanner branch(step_, region.results, operands, targets);
     made.branches.push_back(branch.emit());
-    step_.plan().copies += branch.copies();
+    step_.plan().memory.copies += branch.copies();
   }
   hold();
   step_.tick();

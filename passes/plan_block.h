@@ -10,7 +10,8 @@
 // block is asked to leave it in; where that is a parameter's (state, a carried value), its maker
 // must not write before the old value's last reader ran. Then each value that is an update of
 // another (dynamic_update_slice, scatter, a loop's result of what it began with) tries to take that
-// one's place over. What cannot is copied: before a loop, or at a block's end.
+// one's place over. What cannot is copied: before a loop, or at a block's end. Then the order is
+// chosen (passes/schedule), and with it which values are written over ones that die there.
 #pragma once
 
 #include <map>
@@ -21,7 +22,9 @@
 #include <vector>
 
 #include "passes/arena.h"
+#include "passes/dependencies.h"
 #include "passes/plan_memory.h"
+#include "passes/schedule.h"
 
 namespace kiln {
 
@@ -40,20 +43,26 @@ struct StepKernel {
 /// intervals (BufferRef::index) until all intervals are known.
 class StepBuilder {
  public:
-  explicit StepBuilder(const VectorTarget& target) : target_(target) {}
+  StepBuilder(const Function& fused, const VectorTarget& target);
 
   StepPlan& plan() { return plan_; }
 
   /// A place in the arena.
   BufferRef fresh(std::int64_t bytes);
+  /// How much an interval of the arena takes, by its number.
+  std::int64_t bytes(std::int64_t interval) const {
+    return intervals_[static_cast<std::size_t>(interval)].bytes;
+  }
   /// A further argument of the step.
   BufferRef argument() { return {BufferRef::Kind::argument, plan_.program.argument_count++, 0}; }
   /// A constant's place.
   BufferRef constant(const Node* node);
+  /// From now on the value (none: a kernel's own) lies there; for the report.
+  void occupy(const BufferRef& place, Value value);
   /// What lies there lives now.
   void touch(const BufferRef& place);
   /// Time goes by.
-  void tick() { ++now_; }
+  void tick();
   /// The kernel that a call is. Equal bodies are the same nodes, so a kernel that a network has in
   /// every layer is lowered, scheduled and compiled once.
   StepKernel& kernel_of(const Node& call);
@@ -68,11 +77,19 @@ class StepBuilder {
   void schedule(StepKernel& kernel);
   void resolve(BufferRef& ref) const;
   void resolve(Steps& steps) const;
+  void report_peak(const Peak& peak);
 
+  struct Tenant {
+    int position;
+    Value value;
+  };
   const VectorTarget target_;
   StepPlan plan_;
-  std::vector<Interval> intervals_;  // first > last: not touched yet
+  std::vector<Interval> intervals_;           // first > last: not touched yet
+  std::vector<std::vector<Tenant>> tenants_;  // of each interval, one after another
   int now_ = 0;
+  std::vector<int> launch_at_;  // the launch of each position in time, or the next one
+  const Roles roles_;
   /// The kernels by the first result of their bodies.
   std::unordered_map<const Node*, std::vector<std::pair<const Node*, std::unique_ptr<StepKernel>>>>
       bodies_;
@@ -100,7 +117,6 @@ class BlockPlanner {
   static Key key(Value value) { return {value.node, value.index}; }
 
   bool made_here(Value value) const { return number_.contains(value.node); }
-  bool reaches(int from, int to) const;
   /// The positions among a maker's operands of values that lie in (`old`).
   std::vector<int> positions(int maker, const std::vector<Value>& old) const;
   bool may_lie_over(int maker, int result, const std::vector<int>& positions) const;
@@ -111,7 +127,10 @@ class BlockPlanner {
   bool assign(Value value, const BufferRef& place);
   void take_over(Value value);
   void place_all();
-  void schedule();
+  void choose_order();
+  std::vector<Overlay> overlays(int maker, const std::map<std::int64_t, int>& piece_at) const;
+  /// The memory a kernel needs for itself.
+  std::span<const space::Buffer> scratch(int maker) const;
   void emit(Steps& steps, int maker);
   void emit_call(Steps& steps, int maker);
   void emit_while(Steps& steps, const Node& loop);
@@ -122,10 +141,11 @@ class BlockPlanner {
   std::vector<const Node*> makers_;  // calls and control flow, operands before users
   std::unordered_map<const Node*, int> number_;
   std::vector<StepKernel*> kernels_;                 // of makers that are calls
-  std::map<Key, std::set<int>> readers_;             // of storages
-  std::vector<std::set<int>> before_;                // makers that must run earlier
+  std::map<Key, std::vector<int>> readers_;          // of storages
+  Dependencies dependencies_{0};                     // of makers
   std::map<Key, BufferRef> place_;                   // of storages
-  std::vector<Value> parameters_;                    // those that are used
+  std::multimap<BufferRef, Value> parameters_at_;    // those that are used, by where they lie
+  std::set<std::int64_t> own_;                       // intervals of the arena made for this block
   std::set<Key> copied_;                             // sources of copies_
   std::vector<std::pair<Value, BufferRef>> copies_;  // at the end
   std::vector<int> sequence_;

@@ -10,17 +10,11 @@
 namespace kiln {
 namespace {
 
-constexpr std::int64_t kAlignment = 64;
-
 // The cost model: what one thread does in a second, roughly. It decides only how many threads share
 // a kernel's chunks, never what they compute.
 constexpr double kFlopsPerSecond = 5e10;
 constexpr double kBytesPerSecond = 2e10;
 constexpr double kSecondsPerThread = 10e-6;  // less is not worth waking a thread for
-
-std::int64_t aligned(std::int64_t bytes) {
-  return (bytes + kAlignment - 1) / kAlignment * kAlignment;
-}
 
 space::Kernel copy_kernel(const Type& type) {
   space::Kernel kernel;
@@ -40,8 +34,14 @@ space::Kernel copy_kernel(const Type& type) {
 
 }  // namespace
 
+StepBuilder::StepBuilder(const Function& fused, const VectorTarget& target)
+    : target_(target), roles_(fused) {
+  plan_.memory = roles_.around();
+}
+
 BufferRef StepBuilder::fresh(std::int64_t bytes) {
   intervals_.push_back({aligned(bytes), 0, -1, 0});
+  tenants_.emplace_back();
   return {BufferRef::Kind::arena, static_cast<std::int64_t>(intervals_.size()) - 1, 0};
 }
 
@@ -49,9 +49,20 @@ BufferRef StepBuilder::constant(const Node* node) {
   const auto [known, fresh] = constants_.try_emplace(node);
   if (fresh) {
     plan_.constants.push_back(definition(Op::constant).reference(*node, {})[0]);
+    plan_.memory.constants += node->type().bytes();
     known->second = argument();
   }
   return known->second;
+}
+
+void StepBuilder::occupy(const BufferRef& place, Value value) {
+  if (place.kind == BufferRef::Kind::arena)
+    tenants_[static_cast<std::size_t>(place.index)].push_back({now_, value});
+}
+
+void StepBuilder::tick() {
+  launch_at_.push_back(static_cast<int>(plan_.program.launches.size()));
+  ++now_;
 }
 
 void StepBuilder::touch(const BufferRef& place) {
@@ -83,8 +94,12 @@ void StepBuilder::schedule(StepKernel& kernel) {
   kernel.threads = std::clamp<std::int64_t>(static_cast<std::int64_t>(seconds / kSecondsPerThread),
                                             1, std::max<std::int64_t>(loops.chunks, 1));
   Program& program = plan_.program;
+  // The same loops over part of a buffer and over all of one are two kernels to `space_of`.
+  std::string content = loops.content();
+  for (const space::Buffer& buffer : kernel.space.buffers)
+    content += fmt::format(" {}", buffer.count);
   const auto [slot, fresh] =
-      kernels_.try_emplace(loops.content(), static_cast<int>(program.kernels.size()));
+      kernels_.try_emplace(std::move(content), static_cast<int>(program.kernels.size()));
   kernel.number = slot->second;
   if (!fresh) return;
   interleave(loops);
@@ -128,9 +143,50 @@ void StepBuilder::resolve(Steps& steps) const {
   }
 }
 
+void StepBuilder::report_peak(const Peak& peak) {
+  const std::vector<Launch>& launches = plan_.program.launches;
+  const auto launch_at = [&](int position) {
+    return std::min(launch_at_[static_cast<std::size_t>(position)],
+                    static_cast<int>(launches.size()) - 1);
+  };
+  const auto kernel_at = [&](int position) {
+    return launches[static_cast<std::size_t>(launch_at(position))].label;
+  };
+  MemoryReport& report = plan_.memory;
+  report.bound = peak.bytes;
+  if (launches.empty()) return;
+  report.peak_launch = launch_at(peak.position);
+  report.peak_kernel = kernel_at(peak.position);
+  for (std::size_t i = 0; i < intervals_.size(); ++i) {
+    const Interval& interval = intervals_[i];
+    if (interval.first > peak.position || interval.last < peak.position) continue;
+    MemoryReport::Alive alive{"", Holds::scratch, interval.bytes, launch_at(interval.first),
+                              launch_at(interval.last)};
+    Tenant tenant{interval.first, {}};
+    for (const Tenant& one : tenants_[i])
+      if (one.position <= peak.position) tenant = one;
+    if (tenant.value) {
+      const Node& node = *tenant.value.node;
+      alive.value = node.op() == Op::call ? node.attrs<CallAttrs>().name
+                                          : std::string(definition(node.op()).name);
+      if (node.types().size() > 1) alive.value += fmt::format("#{}", tenant.value.index);
+      alive.value += ": " + tenant.value.type().str();
+      alive.holds = roles_.of(tenant.value);
+    } else {
+      alive.value = kernel_at(tenant.position) + "'s own";
+    }
+    (alive.holds == Holds::activation ? report.activations
+     : alive.holds == Holds::gradient ? report.gradients
+                                      : report.scratch) += alive.bytes;
+    report.alive.push_back(std::move(alive));
+  }
+  std::stable_sort(report.alive.begin(), report.alive.end(),
+                   [](const auto& a, const auto& b) { return a.bytes > b.bytes; });
+}
+
 StepPlan StepBuilder::finish(Steps steps) {
-  plan_.live_bytes = most_live(intervals_);
-  plan_.program.arena_bytes = place(intervals_);
+  plan_.memory.arena = plan_.program.arena_bytes = place(intervals_);
+  if (const Peak peak = most_live(intervals_); peak.bytes > 0) report_peak(peak);
   for (Launch& launch : plan_.program.launches)
     for (BufferRef& ref : launch.buffers) resolve(ref);
   resolve(steps);
@@ -139,7 +195,7 @@ StepPlan StepBuilder::finish(Steps steps) {
 }
 
 StepPlan plan_step(const Function& fused, const VectorTarget& target) {
-  StepBuilder step(target);
+  StepBuilder step(fused, target);
   std::vector<BufferRef> arguments;
   std::map<int, int> aliased;  // result → argument
   for (std::size_t a = 0; a < fused.arguments.size(); ++a) {
@@ -156,7 +212,7 @@ StepPlan plan_step(const Function& fused, const VectorTarget& target) {
   }
   BlockPlanner block(step, fused.results, arguments, targets);
   Steps steps = block.emit();
-  step.plan().copies += block.copies();
+  step.plan().memory.copies += block.copies();
   return step.finish(std::move(steps));
 }
 
@@ -166,20 +222,6 @@ double StepPlan::contraction_flops() const {
   return flops;
 }
 
-std::string StepPlan::memory_text(const Function& function) const {
-  std::int64_t inputs = 0, state = 0;
-  for (const Argument& argument : function.arguments)
-    (argument.alias >= 0 ? state : inputs) += argument.type.bytes();
-  const double gap =
-      live_bytes == 0
-          ? 0.0
-          : 100.0 *
-                (static_cast<double>(program.arena_bytes) / static_cast<double>(live_bytes) - 1);
-  return fmt::format(
-             "arguments {} bytes, state updated in place {} bytes ({} copied), arena {} bytes, "
-             "live at once {} bytes (gap {:.1f} %)\n",
-             inputs, state, copies, program.arena_bytes, live_bytes, gap) +
-         program.str();
-}
+std::string StepPlan::memory_text() const { return memory.str() + program.str(); }
 
 }  // namespace kiln

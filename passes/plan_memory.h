@@ -19,6 +19,7 @@
 #include "ir/graph.h"
 #include "ir/program.h"
 #include "ir/space.h"
+#include "passes/memory_report.h"
 #include "passes/vectorise.h"
 
 namespace kiln {
@@ -30,15 +31,14 @@ struct StepPlan {
   std::vector<space::Kernel> spaces;  // of the program's kernels, for people and the cost model
   std::vector<Array> constants;
   std::vector<int> result_argument;  // where each result of the function lies
-  std::int64_t live_bytes = 0;       // the lower bound of the arena: most bytes live at once
-  int copies = 0;                    // state or carried values that could not stay in place
+  MemoryReport memory;
   const space::Kernel& space_of(const Launch& launch) const {
     return spaces[static_cast<std::size_t>(launch.kernel)];
   }
   /// Of sums of products, in all launches; element-wise work is not counted.
   double contraction_flops() const;
-  /// Launches, offsets and bounds as text.
-  std::string memory_text(const Function& function) const;
+  /// The report and the launches, with places in the arena, as text.
+  std::string memory_text() const;
 };
 
 StepPlan plan_step(const Function& fused, const VectorTarget& target);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 #include <map>
 #include <optional>
 #include <set>
@@ -592,10 +593,8 @@ class Schedule {
     for (int r : nest.reductions) {
       const auto& reduction = space_.reductions[static_cast<std::size_t>(r)];
       const std::size_t width = reduction.inputs.size() - (reduction.is_contraction() ? 1 : 0);
-      std::vector<Reg> inputs;
-      for (int input : reduction.inputs) inputs.push_back(eval_.eval_vector(input));
       const std::span<const Reg> now(running.data() + at, width);
-      for (Reg combined : eval_.combine(reduction, now, inputs)) {
+      for (Reg combined : combined_with_point(reduction, now)) {
         // Lanes beyond the row keep what they had.
         const bool partial = folds && eval_.active() < kLanes;
         next.push_back(
@@ -606,6 +605,33 @@ class Schedule {
     }
     emit_stores(nest);
     return next;
+  }
+
+  /// What has run so far, and this point.
+  std::vector<Reg> combined_with_point(const space::Reduction& reduction,
+                                       std::span<const Reg> running) {
+    if (const std::optional<Choice> choice = summed_choice(reduction)) {
+      const Reg value = eval_.eval_vector(choice->value);
+      const Reg sum = eval_.combine(reduction, running, std::span(&value, 1))[0];
+      return {builder().let(loop::Opcode::select,
+                            {eval_.eval_vector(choice->condition), sum, running[0]})};
+    }
+    std::vector<Reg> inputs;
+    for (int input : reduction.inputs) inputs.push_back(eval_.eval_vector(input));
+    return eval_.combine(reduction, running, inputs);
+  }
+
+  /// Of a sum, from 0, of what a condition chooses and 0 otherwise: adding only what is chosen can
+  /// change no more than the sign of a zero, and 0 is added in the end.
+  std::optional<Choice> summed_choice(const space::Reduction& reduction) const {
+    if (reduction.is_contraction() || reduction.inputs.size() != 1 ||
+        simple_combiner(*reduction.region) != Op::add)
+      return std::nullopt;
+    const Expr& initial = space_.exprs[static_cast<std::size_t>(reduction.initial[0])];
+    if (initial.kind != Expr::Kind::constant || !is_float(initial.dtype) ||
+        std::signbit(initial.node->attrs<ConstantAttrs>().value.as_double(0)))
+      return std::nullopt;
+    return choice_or_zero(space_, reduction.inputs[0]);
   }
 
   Reg lane_mask() {

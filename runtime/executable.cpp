@@ -3,6 +3,7 @@
 #include <chrono>
 
 #include "ir/text.h"
+#include "passes/fit_memory.h"
 
 namespace kiln {
 namespace {
@@ -61,7 +62,8 @@ Executable::Stages Executable::make_stages(const PipelineOptions& options) const
   stages.passes = run_passes(function, watched);
   stages.fused = std::move(function);
   const auto start = std::chrono::steady_clock::now();
-  stages.plan = plan_step(stages.fused, {target_.vector_bytes, target_.vector_registers});
+  stages.plan = plan_within(stages.fused, {target_.vector_bytes, target_.vector_registers},
+                            options.max_memory);
   stages.plan_seconds = seconds_since(start);
   return stages;
 }
@@ -156,7 +158,7 @@ std::string Executable::dump(std::string_view stage, std::size_t outputs,
   }
   if (stage == "llvm") return llvm_text(plan().program, target_);
   if (stage == "asm") return asm_text(plan().program, target_);
-  if (stage == "memory") return plan().memory_text(stages().fused);
+  if (stage == "memory") return plan().memory_text();
   Function primal;
   result = to_text(graph_stage(stage, outputs, primal), text);
   // The kernels' iteration spaces, as comments: the text still parses.

@@ -40,6 +40,8 @@ class Executable {
   const Function& function() const { return traced_; }
   const StepPlan& plan() const { return stages().plan; }
   const CompileReport& report() const { return report_; }
+  /// The exact bytes a step takes, and for what.
+  const MemoryReport& memory() const { return plan().memory; }
 
   /// Runs the step. `pointers` holds the addresses of the function's arguments (state is updated in
   /// place), then of the results that are not aliased. Allocates nothing once as many calls have

@@ -188,7 +188,8 @@ PlotResult heatmaps(const std::string& path, const Heatmaps& plot) {
   const Box bar = layout.colour_bar();
   std::string script = palette(plot.palette);
   script += fmt::format(
-      "set cbrange [{}:{}]\nset cbtics scale 0.5\nset colorbox user origin {:.5f},{:.5f} size "
+      "set cbrange [{}:{}]\nset format cb '%g'\nset cbtics scale 0.5\nset colorbox user origin "
+      "{:.5f},{:.5f} size "
       "{:.5f},{:.5f}\n"
       "set label {} at screen 0.5,0.96 center font ',15'\nset border lc rgb '#666666'\n"
       "set tics textcolor rgb 'black'\n",

@@ -7,6 +7,7 @@ namespace kiln {
 Compiled::Compiled(Traced traced, Mode mode, const Target& target) : traced_(std::move(traced)) {
   PipelineOptions options;
   options.mode = mode;
+  options.max_memory = settings().max_memory;
   executable_ = std::make_unique<Executable>(traced_.function, options, target);
   for (std::size_t i = 0; i < traced_.outputs; ++i)
     outputs_.emplace_back(traced_.function.results[i].type());
@@ -40,12 +41,15 @@ const std::vector<Array>& Compiled::operator()(std::span<const Array* const> inp
   return outputs_;
 }
 
+bool JitCache::Entry::fits_settings() const {
+  return mode == settings().mode && target == settings().target &&
+         max_memory == settings().max_memory;
+}
+
 Compiled& JitCache::find(std::span<const Array* const> inputs) {
   for (std::size_t i = 0; i < traces_.size(); ++i) {
     const Entry& entry = traces_[i];
-    if (entry.mode != settings().mode || entry.target != settings().target ||
-        !entry.compiled->accepts(inputs))
-      continue;
+    if (!entry.fits_settings() || !entry.compiled->accepts(inputs)) continue;
     latest_ = i;
     return *entry.compiled;
   }
@@ -56,14 +60,15 @@ Compiled& JitCache::find(std::span<const Array* const> inputs) {
 
 Compiled& JitCache::find(const std::vector<Type>& inputs) {
   for (std::size_t i = 0; i < traces_.size(); ++i) {
-    if (traces_[i].inputs != inputs || traces_[i].mode != settings().mode ||
-        traces_[i].target != settings().target || !traces_[i].compiled->flags_hold())
+    if (traces_[i].inputs != inputs || !traces_[i].fits_settings() ||
+        !traces_[i].compiled->flags_hold())
       continue;
     latest_ = i;
     return *traces_[i].compiled;
   }
   auto compiled = std::make_unique<Compiled>(trace(inputs), settings().mode, settings().target);
-  traces_.push_back({inputs, settings().mode, settings().target, std::move(compiled)});
+  traces_.push_back(
+      {inputs, settings().mode, settings().target, settings().max_memory, std::move(compiled)});
   latest_ = traces_.size() - 1;
   return *traces_.back().compiled;
 }

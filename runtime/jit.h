@@ -82,7 +82,10 @@ class JitCache {
     std::vector<Type> inputs;
     Mode mode;
     Target target;
+    std::int64_t max_memory;
     std::unique_ptr<Compiled> compiled;
+    /// Whether it was compiled under the settings that hold now.
+    bool fits_settings() const;
   };
   std::vector<Entry> traces_;
   std::size_t latest_ = 0;
@@ -125,6 +128,9 @@ class Jit {
   /// The program of the trace used last after a stage: graph, backward, optimized, fused, loops,
   /// llvm, asm, memory.
   std::string dump(std::string_view stage) { return latest().dump(stage); }
+  /// What the trace used last takes in memory, to the byte, known before it ran: parameters,
+  /// optimiser state, and what is alive in the arena at its peak.
+  const MemoryReport& memory() { return latest().executable().memory(); }
   /// How many traces there are.
   std::size_t traces() const { return cache_->size(); }
 

@@ -23,6 +23,7 @@ std::vector<Array> run_compiled(const Function& function, std::span<const Array>
                                 Mode mode) {
   PipelineOptions options;
   options.mode = mode;
+  options.max_memory = settings().max_memory;
   Executable executable(function, options, settings().target);
 
   std::vector<Array> results(function.results.size());

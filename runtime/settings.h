@@ -18,6 +18,10 @@ struct Settings {
   Target target = Target::host();
   Mode mode = Mode::fused;
   std::uint64_t seed = 0;  // of parameters' first values
+  /// The most bytes that one compiled step may take, its arguments and results included; 0: any. A
+  /// step that would take more computes values again instead of keeping them, to the same bits; one
+  /// that cannot is an Error.
+  std::int64_t max_memory = 0;
 
   /// The pool all steps run on. KILN_THREADS, or as many threads as there are processors, until
   /// `set_threads` says otherwise.

@@ -1,5 +1,5 @@
 // perceptron, linear, sin, convolve, digits and digits-conv: what they compute step by step agrees
-// with the golden data, short trainings reach what they should, and resuming changes nothing.
+// with the golden data, and short trainings reach what they should.
 #include <array>
 #include <chrono>
 #include <cmath>
@@ -144,26 +144,6 @@ void write_digits(const TempFolder& folder, int train, int validation) {
   write_idx(folder.file("train-labels-idx1-ubyte"), drawn.labels);
   write_idx(folder.file("t10k-images-idx3-ubyte"), held_out.images);
   write_idx(folder.file("t10k-labels-idx1-ubyte"), held_out.labels);
-}
-
-/// A run that is cut after each epoch and resumed, after the last one too, ends as one in one go.
-void check_resume(const std::string& name, TrainOptions options, int epochs) {
-  const TempFolder folder;
-  options.epochs = epochs;
-  const Outcome whole = train(name, *learner(name), options);
-  INFO(name);
-  REQUIRE(whole.epochs >= 2);
-  Outcome resumed;
-  options.checkpoint = folder.file("checkpoint.safetensors");
-  for (int k = 1; k <= whole.epochs + 1; ++k) {
-    options.epochs = std::min(k, epochs);
-    resumed = train(name, *learner(name), options);
-    CHECK(resumed.epochs == std::min(k, whole.epochs));
-    options.resume = options.checkpoint;
-  }
-  CHECK(resumed.weights_hash == whole.weights_hash);
-  CHECK(resumed.value == whole.value);
-  CHECK(resumed.failure == whole.failure);
 }
 
 }  // namespace
@@ -453,22 +433,6 @@ TEST_CASE("digits_draw_their_confusion_and_their_worst_mistakes") {
   CHECK(images == 300);
   CHECK(right == std::lround(outcome.value * 300));
   CHECK(content_of(plots.file("digits-conv-mistakes.tsv")).find("→") != std::string::npos);
-}
-
-TEST_CASE("resumed_models_end_with_the_weights_of_one_run") {
-  const TempFolder folder;
-  TrainOptions options = quiet();
-  check_resume("linear", options, 4);
-  options.data = points_of(Golden("perceptron/ten_dimensions"), folder);
-  check_resume("perceptron", options, 100);
-  options.data = "";
-  options.stop = 0;
-  check_resume("sin", options, 3);
-  write_digits(folder, 192, 50);
-  options.data = folder.path();
-  options.stop = 2;
-  check_resume("digits", options, 2);
-  check_resume("digits-conv", options, 2);
 }
 
 }  // namespace kiln

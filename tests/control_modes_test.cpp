@@ -447,13 +447,13 @@ TEST_CASE("the_arena_never_overlaps_values_of_loops_and_branches") {
       options.mode = mode;
       run_passes(function, options);
       const StepPlan plan = plan_step(function, {});
-      CHECK(plan.program.arena_bytes >= plan.live_bytes);
+      CHECK(plan.program.arena_bytes >= plan.memory.bound);
       Random random(7, 1);
       for (int run = 0; run < 8; ++run) {
         const std::string found = overlap(plan, [&](int n) {
           return static_cast<int>(random.below(static_cast<std::uint32_t>(n)));
         });
-        if (!found.empty()) FAIL(one.name << ": " << found << "\n" << plan.memory_text(function));
+        if (!found.empty()) FAIL(one.name << ": " << found << "\n" << plan.memory_text());
       }
     }
 }
@@ -492,7 +492,7 @@ TEST_CASE("a_scan_updates_what_it_stacks_in_place_and_touches_a_row_a_step") {
   Function function = scan(1000, 64);
   run_passes(function);
   const StepPlan plan = plan_step(function, {});
-  const std::string text = plan.memory_text(function);
+  const std::string text = plan.memory_text();
   INFO(text);
   CHECK_THAT(text, ContainsSubstring("loop 1000 times"));
   int updates = 0;
@@ -537,8 +537,8 @@ TEST_CASE("state_that_a_loop_or_a_branch_updates_a_little_is_not_copied") {
   Function planned = function;
   run_passes(planned);
   const StepPlan plan = plan_step(planned, {});
-  INFO(plan.memory_text(planned));
-  CHECK(plan.copies == 0);
+  INFO(plan.memory_text());
+  CHECK(plan.memory.copies == 0);
   for (const space::Kernel& kernel : plan.spaces) CHECK(kernel.bytes() < 2 * 100 * 8 * 4 + 100);
   int whole = 0;  // launches that write all of the cache
   for (const Launch& launch : plan.program.launches) {

@@ -1,5 +1,4 @@
-// language and causal-attention: their networks give the golden numbers, they learn, and a run that
-// is resumed ends as one that was not.
+// language and causal-attention: their networks give the golden numbers, and they learn.
 #include <cmath>
 #include <fstream>
 #include <set>
@@ -111,22 +110,6 @@ TrainOptions quiet(int epochs) {
   return options;
 }
 
-/// Resumed after each of its epochs, a run ends with the weights of the uninterrupted one.
-void check_resume(const std::string& model, TrainOptions options) {
-  const TempFolder folder;
-  const int epochs = *options.epochs;
-  const std::uint64_t whole = train(find_model(model), options).weights_hash;
-  for (int done = 1; done < epochs; ++done) {
-    options.epochs = done;
-    options.checkpoint = folder.file("checkpoint");
-    options.resume.clear();
-    CHECK(train(find_model(model), options).weights_hash != whole);
-    options.epochs = epochs;
-    options.resume = options.checkpoint;
-    CHECK(train(find_model(model), options).weights_hash == whole);
-  }
-}
-
 /// Word lists for training in no time.
 void write_lists(const TempFolder& folder) {
   folder.file("english", "house\nhorse\nlight\nsmall\nwhite\nwater\nthink\nthree\nnight\nshould\n");
@@ -191,15 +174,6 @@ TEST_CASE("language_learns_from_its_common_words") {
   const Outcome result = train(find_model("language"), quiet(15));
   CHECK(result.value >= result.required);
   CHECK(result.required == 0.70);
-}
-
-TEST_CASE("language_resumes_exactly") {
-  const TempFolder folder;
-  write_lists(folder);
-  TrainOptions options = quiet(3);
-  options.data = folder.path();
-  options.stop = 2;  // never
-  check_resume("language", options);
 }
 
 TEST_CASE("word_lists_hold_out_distinct_words_of_the_alphabet") {
@@ -301,15 +275,6 @@ TEST_CASE("causal_attention_beats_the_bigram_model") {
   CHECK(result.value < result.required);
   CHECK(result.required > 1);
   CHECK(result.required < 3);
-}
-
-TEST_CASE("causal_attention_resumes_exactly") {
-  const TempFolder folder;
-  std::string text;
-  for (int i = 0; i < 300; ++i) text += fmt::format("{} and {}, ", i, i * i);
-  TrainOptions options = quiet(3);
-  options.data = folder.file("text", text);
-  check_resume("causal-attention", options);
 }
 
 TEST_CASE("texts_are_held_out_and_their_bigrams_counted") {

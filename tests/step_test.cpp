@@ -151,9 +151,9 @@ TEST_CASE("the fused digits step has few launches and no state to copy but its c
   Stepper fused("digit_mlp", Mode::fused, Target::host());
   const StepPlan& plan = fused.compiled().executable().plan();
   REQUIRE(plan.program.launches.size() <= 12);
-  REQUIRE(plan.copies <= 1);
+  REQUIRE(plan.memory.copies <= 1);
   REQUIRE(static_cast<double>(plan.program.arena_bytes) <=
-          1.05 * static_cast<double>(plan.live_bytes));
+          1.05 * static_cast<double>(plan.memory.bound));
 }
 
 }  // namespace kiln
