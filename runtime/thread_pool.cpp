@@ -65,8 +65,7 @@ void ThreadPool::run_parts(std::uint32_t generation, std::uint32_t thread) noexc
     void* const* buffers = buffers_.load(std::memory_order_relaxed);
     const std::int64_t chunks = chunks_.load(std::memory_order_relaxed);
     const std::uint32_t ranges = ranges_in_use_.load(std::memory_order_relaxed);
-    const std::uint32_t parts = parts_of_range_.load(std::memory_order_relaxed);
-    const auto part = static_cast<std::uint32_t>(claim);
+    const std::uint32_t parts = claim >> 16 & 0xFFFF, part = claim & 0xFFFF;
     if (claim >> 32 != generation) break;
     if (part >= parts) {
       if (++visited >= ranges) break;
@@ -102,10 +101,10 @@ void ThreadPool::run(KernelFn* kernel, void* const* buffers, std::int64_t chunks
   buffers_.store(buffers, std::memory_order_relaxed);
   chunks_.store(chunks, std::memory_order_relaxed);
   ranges_in_use_.store(ranges, std::memory_order_relaxed);
-  parts_of_range_.store(parts, std::memory_order_relaxed);
   finished_.store(0, std::memory_order_relaxed);
   for (std::uint32_t range = 0; range < ranges; ++range)
-    ranges_[range].claims.store(std::uint64_t{generation} << 32, std::memory_order_release);
+    ranges_[range].claims.store(std::uint64_t{generation} << 32 | parts << 16,
+                                std::memory_order_release);
   // Sequentially consistent with a worker's count of itself as parked: one of the two sees the
   // other.
   generation_.store(generation, std::memory_order_seq_cst);

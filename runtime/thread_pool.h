@@ -49,7 +49,9 @@ class ThreadPool {
   void run_parts(std::uint32_t generation, std::uint32_t thread) noexcept;
   void work(std::uint32_t number) noexcept;
 
-  /// What is left of one thread's range: generation << 32 | next part. On a cache line of its own.
+  /// What is left of one thread's range: generation << 32 | parts << 16 | next part, in one word: a
+  /// worker that comes late must not hold the next part of one job against the number of parts of
+  /// the next. On a cache line of its own.
   struct alignas(64) Range {
     std::atomic<std::uint64_t> claims{0};
   };
@@ -59,8 +61,7 @@ class ThreadPool {
   std::atomic<KernelFn*> kernel_{nullptr};
   std::atomic<void* const*> buffers_{nullptr};
   std::atomic<std::int64_t> chunks_{0};
-  std::atomic<std::uint32_t> ranges_in_use_{0};  // threads that take part
-  std::atomic<std::uint32_t> parts_of_range_{0};
+  std::atomic<std::uint32_t> ranges_in_use_{0};         // threads that take part
   std::unique_ptr<Range[]> ranges_;                     // one a thread
   alignas(64) std::atomic<std::uint32_t> finished_{0};  // parts
 
