@@ -9,6 +9,7 @@
 #include "passes/fuse.h"
 #include "passes/merge_loops.h"
 #include "passes/regions.h"
+#include "passes/rematerialise.h"
 #include "passes/simplify.h"
 
 namespace kiln {
@@ -25,6 +26,7 @@ constexpr std::array kFused = {
     Pass{"cse", cse},
     Pass{"dce", dce},
     Pass{"fuse", fuse},
+    Pass{"rematerialise", rematerialise},
 };
 constexpr std::array kUnfused = {
     Pass{"inline_composites", inline_composites},
