@@ -47,9 +47,6 @@ class Recipe {
   /// The outside values it is computed of.
   const std::vector<Value>& leaves() const { return leaves_; }
 
-  /// Whether it reads them at other places than those it is computed for.
-  bool moves() const { return moves_; }
-
   /// The value in another kernel, where `leaf` gives the leaves.
   template <class F>
   Value build(F&& leaf) const {
@@ -87,13 +84,6 @@ class Recipe {
       if (const std::optional<Value> result = stored_result(inner)) return take(inner, *result);
     if (node.op() == Op::iota ||
         (node.op() == Op::constant && node.attrs<ConstantAttrs>().value.count() == 1)) {
-      steps_[key(inner)] = {};
-      return true;
-    }
-    if (t.indexed && node.operands().size() == 1) {  // one place of what must be in memory
-      moves_ = true;
-      if (++ops_ > kCheapOps || !visit(node.operand(0)) || !steps_.at(key(node.operand(0))).leaf)
-        return false;
       steps_[key(inner)] = {};
       return true;
     }
@@ -151,7 +141,6 @@ class Recipe {
   std::map<Key, Step> steps_;
   std::vector<Value> leaves_;
   int ops_ = 0;
-  bool moves_ = false;
 };
 
 /// The points of a kernel's largest value, and those that are independent.
@@ -252,13 +241,8 @@ class Rematerialiser {
         lives_longer += leaf.type().bytes();
       }
     }
-    // What one of a kernel's results keeps alive serves the others.
-    std::int64_t all = 0;
-    for (const Type& type : value.node->types()) all += type.bytes();
     const std::int64_t bytes = value.type().bytes();
-    // A contraction's epilogue has nothing but its own points.
-    if (recipe.moves() && reader->attrs<CallAttrs>().kind == "contract") return std::nullopt;
-    if (traffic > kTraffic * bytes || lives_longer * kTraffic > all) return std::nullopt;
+    if (traffic > kTraffic * bytes || lives_longer * kTraffic > bytes) return std::nullopt;
     if (!reads_by_element(reader, before, *before.number_of(value))) return std::nullopt;
 
     Body after = before;
@@ -294,11 +278,12 @@ class Rematerialiser {
     return known->second;
   }
 
-  /// Whether a kernel uses an operand element by element, or sums it.
+  /// Whether a kernel uses an operand element by element, and sums nothing but products: the order
+  /// of other sums follows from how the kernel's memory lies, which would change.
   static bool reads_by_element(const Node* call, const Body& body, int operand) {
     std::set<const Node*> carries;  // views of the operand
     const std::string& kind = call->attrs<CallAttrs>().kind;
-    if (kind != "map" && kind != "row" && kind != "contract") return false;
+    if (kind != "map" && kind != "contract") return false;
     for (Value result : body.region.results)
       if (result.node->op() == Op::parameter) return false;
     for (const Node* node : topological(body.region.results)) {
@@ -306,10 +291,9 @@ class Rematerialiser {
         carries.insert(node);
       for (Value read : node->operands()) {
         if (!carries.contains(read.node)) continue;
-        const Traits& t = traits(*node);
         if (is_index_map(*node))
           carries.insert(node);
-        else if (reads_memory(*node) || t.contraction || t.view || !(t.elementwise || t.reduction))
+        else if (!traits(*node).elementwise)
           return false;
       }
     }
