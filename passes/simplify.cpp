@@ -223,20 +223,6 @@ Value broadcast_of_broadcast(const Node& node) {
   return build::broadcast(node.operand(0).node->operand(0), node.type().dims, both);
 }
 
-Value slice_of_slice(const Node& node) {
-  if (node.op() != Op::slice || node.operand(0).node->op() != Op::slice) return {};
-  const Node& inner = *node.operand(0).node;
-  const auto& [start, limit, strides] = inner.attrs<SliceAttrs>();
-  SliceAttrs both = node.attrs<SliceAttrs>();
-  for (std::size_t axis = 0; axis < start.size(); ++axis) {
-    both.start[axis] = start[axis] + both.start[axis] * strides[axis];
-    both.strides[axis] *= strides[axis];
-    const std::int64_t count = node.type().dims[axis];
-    both.limit[axis] = both.start[axis] + (count == 0 ? 0 : (count - 1) * both.strides[axis] + 1);
-  }
-  return {node.graph().make(Op::slice, {inner.operand(0)}, both), 0};
-}
-
 /// broadcast(reshape [N] → [N, 1]) is a broadcast of [N].
 Value broadcast_of_unit_reshape(const Node& node) {
   if (node.op() != Op::broadcast_in_dim || !is_unit_reshape(*node.operand(0).node)) return {};
@@ -315,7 +301,7 @@ Value reduce_over_nothing(const Node& node) {
 constexpr ShapeRule* kShapeRules[] = {
     view_of_splat,      trivial_view,           trivial_convert,        select_between_equals,
     reshape_of_reshape, transpose_of_transpose, broadcast_of_broadcast, broadcast_of_unit_reshape,
-    dot_of_transpose,   transpose_of_dot,       reduce_over_nothing,    slice_of_slice,
+    dot_of_transpose,   transpose_of_dot,       reduce_over_nothing,
 };
 
 Value improved(Value value) {

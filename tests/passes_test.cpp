@@ -310,7 +310,7 @@ TEST_CASE("switching_off_an_unknown_pass_is_an_error_that_lists_the_passes") {
   options.disabled = {"simplyfy"};
   CHECK_THROWS_WITH(run_passes(function, options),
                     "there is no pass 'simplyfy'; the passes are inline_composites, merge_loops, "
-                    "simplify, fold, cse, dce, fuse");
+                    "simplify, fold, cse, dce, fuse, rematerialise");
 }
 
 TEST_CASE("verify_finds_planted_breakage") {
