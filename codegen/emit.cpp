@@ -45,7 +45,8 @@ void collect(std::span<const Step> steps, std::vector<std::size_t>& launches) {
 /// The step. Compile time counts here: a deep network has thousands of launches, and an instruction
 /// costs LLVM 5 µs. So the pointers that a launch passes are data: for every kGroup launches a loop
 /// over a constant table puts base + offset into an array on the stack, and a launch is four
-/// instructions, one of them a direct call. Control flow is branches of the same function; the
+/// instructions, one of them a direct call. Launches of the same kernels again and again, a layer
+/// after a layer, are a loop of such calls. Control flow is branches of the same function; the
 /// pointers of a loop and all inside it are put there before it begins, so that a trip costs calls
 /// and nothing else.
 class StepEmitter {
@@ -62,46 +63,101 @@ class StepEmitter {
     llvm::Function* resolve = emit_resolve();
     b_.SetInsertPoint(new_block(step_, "entry"));
     // A group's launches each have a slot: where in the table their pointers begin.
-    const std::vector<std::span<const Step>> groups = this->groups();
+    const std::vector<Group> groups = this->groups();
     std::vector<std::vector<std::uint64_t>> refs;
     std::size_t most = 1;
-    for (std::span<const Step> group : groups) {
-      refs.push_back(assign_slots(group));
-      most = std::max(most, refs.back().size() / 2);
+    for (const Group& group : groups) {
+      refs.push_back(assign_slots(group.steps));
+      most = std::max(most, refs.back().size() / 2 / group.times);
     }
     table_ = b_.CreateAlloca(b_.getPtrTy(), b_.getInt64(most), "table");
     for (std::size_t g = 0; g < groups.size(); ++g) {
-      continue_in("launch");
-      if (!refs[g].empty())
-        b_.CreateCall(resolve, {data(refs[g]), table_, b_.getInt64(refs[g].size() / 2),
-                                step_.getArg(0), step_.getArg(1)});
-      emit(groups[g]);
+      const Group& group = groups[g];
+      const std::size_t period = group.steps.size() / group.times;
+      const std::size_t count = refs[g].size() / 2 / group.times;
+      const auto round = [&](llvm::Value* trip) {
+        if (count > 0) {
+          llvm::Value* pairs = data(refs[g]);
+          if (trip != nullptr)
+            pairs =
+                b_.CreateInBoundsGEP(llvm::ArrayType::get(b_.getInt64Ty(), 2 * count), pairs, trip);
+          b_.CreateCall(resolve,
+                        {pairs, table_, b_.getInt64(count), step_.getArg(0), step_.getArg(1)});
+        }
+        trip_ = trip;
+        period_ = period;
+        emit(group.steps.first(period));
+        trip_ = nullptr;
+      };
+      if (group.times == 1) {
+        continue_in("launch");
+        round(nullptr);
+      } else {
+        counted(static_cast<std::int64_t>(group.times), round);
+      }
     }
-    if (program_.profile) profile(-1);
+    if (program_.profile) profile(number(-1));
     b_.CreateRet(b_.getInt32(0));
   }
 
  private:
   static constexpr std::size_t kGroup = 32;
+  static constexpr std::size_t kLongestPeriod = 16;  // of launches that repeat
+  static constexpr std::size_t kWorthALoop = 8;      // launches that it saves
+
+  /// Steps whose pointers are put into the table together; or the same launches `times` over, whose
+  /// pointers are put there round by round.
+  struct Group {
+    std::span<const Step> steps;
+    std::size_t times = 1;
+  };
 
   // RuntimeTable's fields, in order.
   enum Field : unsigned { kParallelFor, kProfile, kContext };
   static_assert(sizeof(RuntimeTable) == 3 * sizeof(void*));
 
-  /// Runs of up to kGroup launches; control flow is a group by itself.
-  std::vector<std::span<const Step>> groups() const {
-    std::vector<std::span<const Step>> groups;
+  /// Launches that repeat, runs of up to kGroup others; control flow is a group by itself.
+  std::vector<Group> groups() const {
+    std::vector<Group> groups;
     const std::span<const Step> steps = program_.steps;
+    const auto is_launch = [&](std::size_t i) { return std::holds_alternative<int>(steps[i].is); };
     for (std::size_t first = 0; first < steps.size();) {
-      std::size_t last = first;
-      while (last < steps.size() && last - first < kGroup &&
-             std::holds_alternative<int>(steps[last].is))
-        ++last;
-      last = std::max(last, first + 1);
-      groups.push_back(steps.subspan(first, last - first));
-      first = last;
+      Group group = repetition(steps.subspan(first));
+      if (group.times == 1) {
+        std::size_t last = first;
+        while (last < steps.size() && last - first < kGroup && is_launch(last) &&
+               (last == first || repetition(steps.subspan(last)).times == 1))
+          ++last;
+        group.steps = steps.subspan(first, std::max<std::size_t>(last - first, 1));
+      }
+      groups.push_back(group);
+      first += group.steps.size();
     }
     return groups;
+  }
+
+  /// The launches that these steps begin with, if they repeat so that it is worth a loop.
+  Group repetition(std::span<const Step> steps) const {
+    const auto again = [&](std::size_t i, std::size_t period) {
+      const int *now = std::get_if<int>(&steps[i].is),
+                *later = std::get_if<int>(&steps[i + period].is);
+      if (now == nullptr || later == nullptr || *later != *now + static_cast<int>(period))
+        return false;
+      const Launch& a = program_.launches[static_cast<std::size_t>(*now)];
+      const Launch& b = program_.launches[static_cast<std::size_t>(*later)];
+      return a.kernel == b.kernel && a.threads == b.threads;
+    };
+    Group best;
+    std::size_t saved = kWorthALoop - 1;
+    for (std::size_t period = 1; period <= kLongestPeriod && period < steps.size(); ++period) {
+      std::size_t same = 0;
+      while (same + period < steps.size() && again(same, period)) ++same;
+      const std::size_t rounds = same / period;  // beside the first
+      if (rounds * period <= saved) continue;
+      saved = rounds * period;
+      best = {steps.first(saved + period), rounds + 1};
+    }
+    return best;
   }
 
   /// For each pointer of a group: the argument's number, or -1 for the arena, and the offset.
@@ -132,13 +188,13 @@ class StepEmitter {
 
   void step(int number) {
     const auto index = static_cast<std::size_t>(number);
-    if (program_.profile) profile(number);
+    if (program_.profile) profile(launch_number(number));
     launch(program_.launches[index],
            b_.CreateConstInBoundsGEP1_64(b_.getPtrTy(), table_, slots_[index]));
   }
 
   void step(const Loop& loop) {
-    if (loop.trips) return counted(*loop.trips, loop.body);
+    if (loop.trips) return counted(*loop.trips, [&](llvm::Value*) { emit(loop.body); });
     continue_in("condition");
     llvm::BasicBlock* condition = b_.GetInsertBlock();
     emit(loop.condition);
@@ -153,14 +209,15 @@ class StepEmitter {
     b_.SetInsertPoint(end);
   }
 
-  void counted(std::int64_t trips, const Steps& steps) {
+  template <class Body>
+  void counted(std::int64_t trips, Body&& emit_body) {
     if (trips <= 0) return;
     llvm::BasicBlock* before = b_.GetInsertBlock();
     continue_in("body");
     llvm::BasicBlock* body = b_.GetInsertBlock();
     llvm::PHINode* trip = b_.CreatePHI(b_.getInt64Ty(), 2, "trip");
     trip->addIncoming(b_.getInt64(0), before);
-    emit(steps);
+    emit_body(trip);
     llvm::Value* next = b_.CreateAdd(trip, b_.getInt64(1));
     trip->addIncoming(next, b_.GetInsertBlock());
     llvm::BasicBlock* end = new_block(step_, "end");
@@ -276,9 +333,16 @@ class StepEmitter {
         ->setDoesNotThrow();
   }
 
-  void profile(std::int64_t index) {
+  /// In launches that repeat it depends on the round.
+  llvm::Value* launch_number(int first) {
+    if (trip_ == nullptr) return number(first);
+    return b_.CreateAdd(b_.CreateMul(trip_, number(static_cast<std::int64_t>(period_))),
+                        number(first));
+  }
+
+  void profile(llvm::Value* index) {
     b_.CreateCall(llvm::FunctionType::get(b_.getVoidTy(), {b_.getPtrTy(), b_.getInt64Ty()}, false),
-                  runtime(kProfile), {runtime(kContext), number(index)})
+                  runtime(kProfile), {runtime(kContext), index})
         ->setDoesNotThrow();
   }
 
@@ -292,6 +356,8 @@ class StepEmitter {
   llvm::IRBuilder<> b_;
   std::vector<std::size_t> slots_;  // of each launch, in the table
   llvm::Value* table_ = nullptr;
+  llvm::Value* trip_ = nullptr;  // of launches that repeat, and how many there are in a round
+  std::size_t period_ = 1;
 };
 
 }  // namespace

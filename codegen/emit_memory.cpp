@@ -1,4 +1,4 @@
-// Loads, stores and the transposed tile. An inactive lane's address is never touched: AVX-512 masks
+// Loads and stores. An inactive lane's address is never touched: AVX-512 masks
 // it, elsewhere the active lanes are moved in pieces of 8, 4, 2 and 1. Where data decide which
 // lanes are touched, neighbours go by a masked load or store (scalar code in LLVM where the
 // processor has none), single elements to a place of no meaning instead. Alignment is the
@@ -202,89 +202,6 @@ class Memory {
   const llvm::Align align_;
 };
 
-/// size × size elements in registers (4, 8 or 16 rows), transposed: 4 × 4 blocks inside the 128-bit
-/// groups by interleaving, then the groups among each other.
-std::vector<llvm::Value*> transposed(llvm::IRBuilderBase& b,
-                                     const std::vector<llvm::Value*>& rows) {
-  const int size = static_cast<int>(rows.size());
-  const int groups = size / 4;
-  const auto shuffle = [&](llvm::Value* x, llvm::Value* y, const int(&within)[4]) {
-    std::vector<int> order;
-    for (int group = 0; group < groups; ++group)
-      for (int lane : within) order.push_back(4 * group + (lane < 4 ? lane : size + lane - 4));
-    return b.CreateShuffleVector(x, y, order);
-  };
-  // Instruction selection tries to merge shuffles of shuffles, in vain and for half of all compile
-  // time: here it looks no further. A fence is no instruction.
-  const auto fence = [&](llvm::Value* value) {
-    return b.CreateIntrinsic(llvm::Intrinsic::arithmetic_fence, {value->getType()}, {value});
-  };
-  // block[q][j]: in group g, rows 4q…4q+3 of column 4g + j.
-  std::vector<std::vector<llvm::Value*>> block;
-  for (int q = 0; q < groups; ++q) {
-    const auto row = [&](int i) { return rows[static_cast<std::size_t>(4 * q + i)]; };
-    llvm::Value* low01 = shuffle(row(0), row(1), {0, 4, 1, 5});
-    llvm::Value* high01 = shuffle(row(0), row(1), {2, 6, 3, 7});
-    llvm::Value* low23 = shuffle(row(2), row(3), {0, 4, 1, 5});
-    llvm::Value* high23 = shuffle(row(2), row(3), {2, 6, 3, 7});
-    block.push_back({fence(shuffle(low01, low23, {0, 1, 4, 5})),
-                     fence(shuffle(low01, low23, {2, 3, 6, 7})),
-                     fence(shuffle(high01, high23, {0, 1, 4, 5})),
-                     fence(shuffle(high01, high23, {2, 3, 6, 7}))});
-  }
-  const auto groups_of = [&](llvm::Value* x, llvm::Value* y, const std::vector<int>& picked) {
-    std::vector<int> order;
-    for (int group : picked)
-      for (int lane = 0; lane < 4; ++lane) order.push_back(4 * group + lane);
-    return b.CreateShuffleVector(x, y, order);
-  };
-  std::vector<llvm::Value*> columns(static_cast<std::size_t>(size));
-  for (std::size_t j = 0; j < 4; ++j) {
-    if (groups == 1) {
-      columns[j] = block[0][j];
-    } else if (groups == 2) {
-      columns[j] = groups_of(block[0][j], block[1][j], {0, 2});
-      columns[4 + j] = groups_of(block[0][j], block[1][j], {1, 3});
-    } else {
-      for (std::size_t upper = 0; upper < 2; ++upper) {
-        const std::vector<int> halves =
-            upper == 0 ? std::vector{0, 1, 4, 5} : std::vector{2, 3, 6, 7};
-        llvm::Value* first = groups_of(block[0][j], block[1][j], halves);
-        llvm::Value* second = groups_of(block[2][j], block[3][j], halves);
-        columns[8 * upper + j] = groups_of(first, second, {0, 2, 4, 6});
-        columns[8 * upper + 4 + j] = groups_of(first, second, {1, 3, 5, 7});
-      }
-    }
-  }
-  return columns;
-}
-
-/// Runs of `length` elements, fewer than a vector has, that lie one after the other, stored as
-/// whole vectors: stores that cross cache lines take longer than the shuffles.
-void store_runs(llvm::IRBuilderBase& b, Memory& memory, const std::vector<llvm::Value*>& runs,
-                int length, int size, llvm::Value* destination) {
-  const int total = static_cast<int>(runs.size()) * length;
-  for (int first = 0; first < total; first += size) {
-    const int count = std::min(size, total - first);
-    const int low = first / length, high = (first + count - 1) / length;
-    llvm::Value* value = runs[static_cast<std::size_t>(low)];
-    for (int run = std::min(low + 1, high); run <= high; ++run) {
-      std::vector<int> order;
-      for (int lane = 0; lane < size; ++lane) {
-        const int element = first + lane, owner = element / length;
-        if (owner == run)
-          order.push_back(size + element - run * length);
-        else if (owner < run)  // the first run's are still where they were
-          order.push_back(run == low + 1 ? element - low * length : lane);
-        else
-          order.push_back(llvm::PoisonMaskElem);
-      }
-      value = b.CreateShuffleVector(value, runs[static_cast<std::size_t>(run)], order);
-    }
-    memory.store(value, memory.at(destination, first), 1, count);
-  }
-}
-
 }  // namespace
 
 llvm::Value* emit_load(llvm::IRBuilderBase& builder, const Target& target, VType type,
@@ -299,32 +216,6 @@ void emit_store(llvm::IRBuilderBase& builder, const Target& target, VType type, 
   if (is_bool(type.dtype))
     value = builder.CreateZExt(value, llvm_type(builder.getContext(), {DType::ui8, type.lanes}));
   Memory(builder, target, type).store(value, pointer, lanes);
-}
-
-void emit_transpose(llvm::IRBuilderBase& builder, const Target& target,
-                    const loop::TransposeTile& tile, llvm::Value* source,
-                    llvm::Value* destination) {
-  const int size = target.vector_bytes / 4;
-  Memory memory(builder, target, {DType::f32, size});  // whatever they are: they are only moved
-  for (int column = 0; column < tile.columns; column += size) {
-    const int wide = std::min(size, tile.columns - column);
-    for (int row = 0; row < tile.padded_rows; row += size) {
-      std::vector<llvm::Value*> rows(static_cast<std::size_t>(size), memory.zeros());
-      for (int i = row; i < std::min(row + size, tile.rows); ++i)
-        rows[static_cast<std::size_t>(i - row)] =
-            memory.load(memory.at(source, i * tile.source_stride + column), 1, wide);
-      const std::vector<llvm::Value*> columns = transposed(builder, rows);
-      const int high = std::min(size, tile.padded_rows - row);
-      if (high < size && tile.target_stride == high && tile.padded_rows == high) {
-        store_runs(builder, memory, {columns.begin(), columns.begin() + wide}, high, size,
-                   memory.at(destination, column * tile.target_stride));
-        continue;
-      }
-      for (int j = 0; j < wide; ++j)
-        memory.store(columns[static_cast<std::size_t>(j)],
-                     memory.at(destination, (column + j) * tile.target_stride + row), 1, high);
-    }
-  }
 }
 
 }  // namespace kiln::codegen

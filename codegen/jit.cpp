@@ -52,11 +52,16 @@ T check(llvm::Expected<T> value, std::string_view what) {
   return std::move(*value);
 }
 
-void set_option(const char* name, const char* value) {
+/// Whether this LLVM has such an option.
+bool set_option(const char* name, const char* value) {
   auto& options = llvm::cl::getRegisteredOptions();
   const auto option = options.find(name);
-  internal_check(option != options.end(), fmt::format("LLVM has the option {}", name));
+  if (option == options.end()) return false;
   option->second->addOccurrence(0, name, value);
+  return true;
+}
+void need_option(const char* name, const char* value) {
+  internal_check(set_option(name, value), fmt::format("LLVM has the option {}", name));
 }
 
 void start_llvm() {
@@ -68,9 +73,19 @@ void start_llvm() {
     // passes/interleave's: the machine scheduler spills long unrolled bodies (59 % of peak with it,
     // 99 % without at an unroll of 16). Loop strength reduction is a quarter of all compile time,
     // and addresses come out of emit_kernel.cpp as it would make them.
-    set_option("pre-RA-sched", "source");
-    set_option("enable-misched", "false");
-    set_option("disable-lsr", "true");
+    need_option("pre-RA-sched", "source");
+    need_option("enable-misched", "false");
+    need_option("disable-lsr", "true");
+    // What kernels have no use for, their addresses, constants and loops being as they should be.
+    // To look for it took a seventh of what was left.
+    for (const char* pass :
+         {"cgp", "machine-cse", "machine-sink", "copyprop", "constant-hoisting", "branch-fold",
+          "early-taildup", "tail-duplicate", "ssc", "early-ifcvt", "partial-libcall-inlining",
+          "postra-machine-licm", "postra-machine-sink", "machine-dce", "mergeicmps",
+          "x86-domain-reassignment"})
+      set_option(fmt::format("disable-{}", pass).c_str(), "true");
+    for (const char* pass : {"enable-shrink-wrap", "x86-cmov-converter", "x86-machine-combiner"})
+      set_option(pass, "false");
   });
 }
 

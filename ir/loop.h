@@ -162,9 +162,9 @@ struct Define {
   std::int64_t modulus = 0;
 };
 
-/// target[column·target_stride + row] = source[row·source_stride + column] for row < rows and
-/// column < columns, both ≤ kLanes: a tile transposed in registers (packing a panel). Elements of 4
-/// bytes. Rows beyond `rows`, up to `padded_rows`, are written as zeros.
+/// target[column·target_stride + row] = source[row·source_stride + column] for row < rows ≤ kLanes
+/// and column < columns: tiles transposed in registers, one, or as many as a packed panel has.
+/// Elements of 4 bytes. Rows beyond `rows`, up to `padded_rows`, are written as zeros.
 struct TransposeTile {
   int source;
   Affine source_index;

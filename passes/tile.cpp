@@ -223,23 +223,18 @@ class Tiler {
   /// panel[k][column] = factor(j + column, k), transposed tile by tile.
   void pack(const Affine& j, std::int64_t columns) {
     const int k = sum_.over[0];
-    const std::int64_t depth = extent(k), full = depth / kLanes * kLanes, width = wide_ * kLanes;
-    const Affine from = base(*plan_.column) + j * stride(*plan_.column, plan_.v);
-    const auto tiles = [&](const Affine& at, std::int64_t count) {
-      for (std::int64_t c = 0; c < columns; c += kLanes)
-        b().transpose_tile({.source = plan_.column->buffer,
-                            .source_index = from + Affine(c * stride(*plan_.column, plan_.v)) + at,
-                            .source_stride = stride(*plan_.column, plan_.v),
-                            .target = pack_buffer_,
-                            .target_index = at * width + Affine(c),
-                            .target_stride = width,
-                            .rows = static_cast<int>(std::min<std::int64_t>(kLanes, columns - c)),
-                            .columns = static_cast<int>(count),
-                            .padded_rows = kLanes});
-    };
-    if (full > 0)
-      b().loop("k", {0}, {full}, kLanes, [&](loop::Var at) { tiles(Affine::of(at), kLanes); });
-    if (full < depth) tiles(full, depth - full);
+    const std::int64_t step = stride(*plan_.column, plan_.v);
+    const Affine from = base(*plan_.column) + j * step;
+    for (std::int64_t c = 0; c < columns; c += kLanes)
+      b().transpose_tile({.source = plan_.column->buffer,
+                          .source_index = from + Affine(c * step),
+                          .source_stride = step,
+                          .target = pack_buffer_,
+                          .target_index = c,
+                          .target_stride = wide_ * kLanes,
+                          .rows = static_cast<int>(std::min<std::int64_t>(kLanes, columns - c)),
+                          .columns = static_cast<int>(extent(k)),
+                          .padded_rows = kLanes});
   }
 
   void emit_tile(const Affine& i, std::int64_t rows, const Affine& j, std::int64_t columns) {

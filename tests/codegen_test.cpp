@@ -276,18 +276,19 @@ TEST_CASE("a_multiply_and_an_add_are_never_contracted") {
 }
 
 TEST_CASE("a_tile_of_any_size_is_transposed") {
+  constexpr int kStride = 50;
   for (const Target& target : test_targets()) {
     // One kernel for each size, all in one program, each with its own output.
     Program program;
-    std::vector<float> in = pattern(kLanes * 20);
+    std::vector<float> in = pattern(kLanes * kStride);
     std::vector<std::vector<float>> out;
     std::vector<TransposeTile> tiles;
     for (int rows : {1, 2, 3, 4, 5, 7, 8, 9, 12, 15, 16})
-      for (int columns : {1, 3, 4, 6, 8, 11, 15, 16})
+      for (int columns : {1, 3, 4, 6, 8, 11, 15, 16, 17, 32, 43})
         for (int padded : {rows, kLanes}) {
           tiles.push_back({.source = 0,
                            .source_index = 0,
-                           .source_stride = 20,
+                           .source_stride = kStride,
                            .target = 1,
                            .target_index = 2,
                            .target_stride = 17,
@@ -295,7 +296,7 @@ TEST_CASE("a_tile_of_any_size_is_transposed") {
                            .columns = columns,
                            .padded_rows = padded});
           const Kernel kernel = kernel_of("transpose", [&](Builder& b) {
-            b.buffer(DType::f32, Buffer::Kind::in, (rows - 1) * 20 + columns);
+            b.buffer(DType::f32, Buffer::Kind::in, (rows - 1) * kStride + columns);
             b.buffer(DType::f32, Buffer::Kind::out, 2 + (columns - 1) * 17 + padded);
             b.transpose_tile(tiles.back());
           });
@@ -306,15 +307,15 @@ TEST_CASE("a_tile_of_any_size_is_transposed") {
           program.kernels.push_back(one.kernels[0]);
         }
     std::vector<void*> arguments = {in.data()};
-    out.assign(tiles.size(), std::vector<float>(17 * 17 + 2, -7));
+    out.assign(tiles.size(), std::vector<float>(17 * 44 + 2, -7));
     for (auto& each : out) arguments.push_back(each.data());
     run(program, target, arguments);
     for (std::size_t t = 0; t < tiles.size(); ++t) {
-      std::vector<float> want(17 * 17 + 2, -7);
+      std::vector<float> want(17 * 44 + 2, -7);
       for (int column = 0; column < tiles[t].columns; ++column)
         for (int row = 0; row < tiles[t].padded_rows; ++row)
           want[static_cast<std::size_t>(2 + column * 17 + row)] =
-              row < tiles[t].rows ? in[static_cast<std::size_t>(row * 20 + column)] : 0;
+              row < tiles[t].rows ? in[static_cast<std::size_t>(row * kStride + column)] : 0;
       INFO(tiles[t].rows << " x " << tiles[t].columns << " padded " << tiles[t].padded_rows
                          << " on " << target.cpu);
       CHECK(same_bits(out[t], want));
@@ -428,30 +429,23 @@ TEST_CASE("local_memory_is_aligned_and_private") {
 // -------------------------------------------------------------------------------------
 
 TEST_CASE("a_step_launches_in_order_from_arguments_and_arena") {
-  const Kernel add_one = kernel_of("add_one", [](Builder& b) {
-    b.kernel().chunks = 2;
-    const int x = b.buffer(DType::f32, Buffer::Kind::in, 32);
-    const int y = b.buffer(DType::f32, Buffer::Kind::out, 32);
-    b.loop("i", {Affine::of(kBegin)}, {Affine::of(kEnd)}, 1, [&](Var i) {
-      const Val v(b, b.load(x, Affine::of(i, kLanes), kLanes));
-      b.store(y, Affine::of(i, kLanes), (v + 1.0).reg());
+  const auto kernel_doing = [](const char* name, Val (*change)(Val)) {
+    return kernel_of(name, [&](Builder& b) {
+      b.kernel().chunks = 2;
+      const int x = b.buffer(DType::f32, Buffer::Kind::in, 32);
+      const int y = b.buffer(DType::f32, Buffer::Kind::out, 32);
+      b.loop("i", {Affine::of(kBegin)}, {Affine::of(kEnd)}, 1, [&](Var i) {
+        const Val v(b, b.load(x, Affine::of(i, kLanes), kLanes));
+        b.store(y, Affine::of(i, kLanes), change(v).reg());
+      });
     });
-  });
-  Program program;
-  program.kernels = {add_one};
-  program.argument_count = 2;
-  program.arena_bytes = 2 * 128;
+  };
   const auto argument = [](std::int64_t index, std::int64_t offset = 0) {
     return BufferRef{BufferRef::Kind::argument, index, offset};
   };
   const auto arena = [](std::int64_t offset) {
     return BufferRef{BufferRef::Kind::arena, 0, offset};
   };
-  program.add({0, {argument(0, 64), arena(0)}, 1, "first"});
-  for (int i = 0; i < 100; ++i)  // more than the step resolves at once
-    program.add({0, {arena(i % 2 * 128), arena((i + 1) % 2 * 128)}, 1, "again"});
-  program.add({0, {arena(0), argument(1)}, 2, "last"});
-
   struct Calls {
     std::vector<std::int64_t> parallel, profiled;
   } calls;
@@ -465,30 +459,45 @@ TEST_CASE("a_step_launches_in_order_from_arguments_and_arena") {
                                   static_cast<Calls*>(context)->profiled.push_back(launch);
                                 },
                                 &calls};
+  // Which of two kernels each of the launches between the first and the last is: more than the step
+  // resolves at once; where they repeat, it may do so in a loop.
+  int (*const which[])(int) = {[](int) { return 0; }, [](int i) { return int{i % 5 == 1}; },
+                               [](int i) { return i * i / 7 % 2; },
+                               [](int i) { return i < 50 ? int{i % 3 == 0} : i * i / 5 % 2; }};
+  for (const auto kernel : which) {
+    Program program;
+    program.kernels = {kernel_doing("add_one", [](Val v) { return v + 1.0; }),
+                       kernel_doing("halve", [](Val v) { return v * 0.5; })};
+    program.argument_count = 2;
+    program.arena_bytes = 2 * 128;
+    program.add({0, {argument(0, 64), arena(0)}, 1, "first"});
+    for (int i = 0; i < 100; ++i)
+      program.add({kernel(i), {arena(i % 2 * 128), arena((i + 1) % 2 * 128)}, 1, "again"});
+    program.add({0, {arena(0), argument(1)}, 2, "last"});
 
-  std::vector<float> in = pattern(48), out(32);
-  std::vector<float> memory(64);
-  void* arguments[] = {in.data(), out.data()};
-  for (const Target& target : test_targets())
-    for (const bool profile : {false, true}) {
-      calls = {};
-      program.profile = profile;
-      const CompiledProgram compiled = CompiledProgram::compile(program, target);
-      CHECK(compiled.entry()(arguments, memory.data(), &runtime) == 0);
-      for (std::size_t i = 0; i < 32; ++i) {
-        float want = in[16 + i];
-        for (int k = 0; k < 102; ++k) want += 1;
-        CHECK(out[i] == want);
+    std::vector<float> in = pattern(48), out(32);
+    std::vector<float> memory(64);
+    void* arguments[] = {in.data(), out.data()};
+    for (const Target& target : test_targets())
+      for (const bool profile : {false, true}) {
+        calls = {};
+        program.profile = profile;
+        const CompiledProgram compiled = CompiledProgram::compile(program, target);
+        CHECK(compiled.entry()(arguments, memory.data(), &runtime) == 0);
+        for (std::size_t i = 0; i < 32; ++i) {
+          float want = in[16 + i] + 1;
+          for (int k = 0; k < 100; ++k) want = kernel(k) == 0 ? want + 1 : want * 0.5f;
+          CHECK(out[i] == want + 1);
+        }
+        CHECK(calls.parallel == std::vector<std::int64_t>{2});
+        std::vector<std::int64_t> numbers;
+        for (int i = 0; profile && i < 102; ++i) numbers.push_back(i);
+        if (profile) numbers.push_back(-1);
+        CHECK(calls.profiled == numbers);
       }
-      CHECK(calls.parallel == std::vector<std::int64_t>{2});
-      CHECK(calls.profiled.size() == (profile ? 103 : 0));
-      if (profile) {
-        CHECK(calls.profiled.front() == 0);
-        CHECK(calls.profiled.back() == -1);
-      }
-    }
-  program.launches.front().buffers.pop_back();
-  CHECK_THROWS_AS(CompiledProgram::compile(program, Target::host()), InternalError);
+    program.launches.front().buffers.pop_back();
+    CHECK_THROWS_AS(CompiledProgram::compile(program, Target::host()), InternalError);
+  }
 }
 
 TEST_CASE("a_program_without_launches_is_a_step") {
