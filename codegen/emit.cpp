@@ -360,38 +360,76 @@ class StepEmitter {
   std::size_t period_ = 1;
 };
 
-}  // namespace
-
-std::unique_ptr<llvm::Module> emit_module(const Program& program, const Target& target,
-                                          llvm::LLVMContext& context,
-                                          std::span<const KernelSymbol> symbols) {
-  auto module = std::make_unique<llvm::Module>(program.name, context);
+std::unique_ptr<llvm::Module> new_module(const std::string& name, llvm::LLVMContext& context) {
+  auto module = std::make_unique<llvm::Module>(name, context);
   module->setPICLevel(llvm::PICLevel::BigPIC);
-  llvm::Type* p = llvm::PointerType::get(context, 0);
-  llvm::Type* n = llvm::Type::getInt64Ty(context);
-  auto* kernel_type = llvm::FunctionType::get(llvm::Type::getVoidTy(context), {p, n, n}, false);
-  auto* step_type = llvm::FunctionType::get(llvm::Type::getInt32Ty(context), {p, p, p}, false);
+  return module;
+}
 
-  std::vector<llvm::Function*> kernels;
-  for (std::size_t i = 0; i < program.kernels.size(); ++i) {
-    const loop::Kernel& kernel = program.kernels[i];
-    llvm::Function* function = llvm::Function::Create(
-        kernel_type,
-        symbols.empty() ? llvm::GlobalValue::InternalLinkage : llvm::GlobalValue::ExternalLinkage,
-        symbols.empty() ? fmt::format("{}.{}", kernel.name, i) : symbols[i].name, module.get());
-    describe(*function, target);
-    kernels.push_back(function);
-    if (!symbols.empty() && symbols[i].elsewhere) continue;
-    function->setDSOLocal(true);
-    emit_kernel(kernel, target, *function);
-  }
-  llvm::Function* step = llvm::Function::Create(step_type, llvm::GlobalValue::ExternalLinkage,
-                                                program.name, module.get());
+llvm::Function* declare_kernel(llvm::Module& module, const std::string& name, const Target& target,
+                               llvm::GlobalValue::LinkageTypes linkage) {
+  llvm::Type* p = llvm::PointerType::get(module.getContext(), 0);
+  llvm::Type* n = llvm::Type::getInt64Ty(module.getContext());
+  auto* type =
+      llvm::FunctionType::get(llvm::Type::getVoidTy(module.getContext()), {p, n, n}, false);
+  llvm::Function* function = llvm::Function::Create(type, linkage, name, module);
+  describe(*function, target);
+  return function;
+}
+
+void add_step(const Program& program, const std::vector<llvm::Function*>& kernels,
+              const Target& target, llvm::Module& module) {
+  llvm::Type* p = llvm::PointerType::get(module.getContext(), 0);
+  auto* type =
+      llvm::FunctionType::get(llvm::Type::getInt32Ty(module.getContext()), {p, p, p}, false);
+  llvm::Function* step =
+      llvm::Function::Create(type, llvm::GlobalValue::ExternalLinkage, program.name, module);
   describe(*step, target);
   // Straight calls gain nothing from optimising, and this way they compile four times as fast.
   step->addFnAttr(llvm::Attribute::OptimizeNone);
   step->addFnAttr(llvm::Attribute::NoInline);
   StepEmitter(program, kernels, *step).run();
+}
+
+}  // namespace
+
+std::unique_ptr<llvm::Module> emit_module(const Program& program, const Target& target,
+                                          llvm::LLVMContext& context) {
+  std::unique_ptr<llvm::Module> module = new_module(program.name, context);
+  std::vector<llvm::Function*> kernels;
+  for (std::size_t i = 0; i < program.kernels.size(); ++i) {
+    const loop::Kernel& kernel = program.kernels[i];
+    kernels.push_back(declare_kernel(*module, fmt::format("{}.{}", kernel.name, i), target,
+                                     llvm::GlobalValue::InternalLinkage));
+    emit_kernel(kernel, target, *kernels.back());
+  }
+  add_step(program, kernels, target, *module);
+  return module;
+}
+
+std::unique_ptr<llvm::Module> emit_kernels(std::span<const NamedKernel> kernels,
+                                           const Target& target, llvm::LLVMContext& context) {
+  std::unique_ptr<llvm::Module> module = new_module("kernels", context);
+  for (const auto& [name, kernel] : kernels) {
+    llvm::Function* function =
+        declare_kernel(*module, name, target, llvm::GlobalValue::ExternalLinkage);
+    function->setDSOLocal(true);
+    emit_kernel(*kernel, target, *function);
+  }
+  return module;
+}
+
+std::unique_ptr<llvm::Module> emit_step(const Program& program, std::span<const std::string> names,
+                                        const Target& target, llvm::LLVMContext& context) {
+  std::unique_ptr<llvm::Module> module = new_module(program.name, context);
+  std::vector<llvm::Function*> kernels;
+  for (const std::string& name : names) {
+    llvm::Function* known = module->getFunction(name);  // two kernels may be the same
+    kernels.push_back(known != nullptr ? known
+                                       : declare_kernel(*module, name, target,
+                                                        llvm::GlobalValue::ExternalLinkage));
+  }
+  add_step(program, kernels, target, *module);
   return module;
 }
 

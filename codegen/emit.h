@@ -22,19 +22,22 @@ class Value;
 
 namespace kiln::codegen {
 
-/// What a kernel is called where other programs may use it; `elsewhere`: another program has it.
-struct KernelSymbol {
-  std::string name;
-  bool elsewhere = false;
-};
-
 /// The whole program as one module: a kernel is an internal function, the step, named
-/// Program::name, the one external one. Where `symbols` names the kernels, one each, they are
-/// external functions of these names, and those that are elsewhere are declared only. The caller
-/// sets triple and data layout.
+/// Program::name, the one external one. The caller sets triple and data layout.
 std::unique_ptr<llvm::Module> emit_module(const Program& program, const Target& target,
-                                          llvm::LLVMContext& context,
-                                          std::span<const KernelSymbol> symbols = {});
+                                          llvm::LLVMContext& context);
+
+/// A kernel and what it is called.
+struct NamedKernel {
+  std::string name;
+  const loop::Kernel* kernel = nullptr;
+};
+/// A module of external functions.
+std::unique_ptr<llvm::Module> emit_kernels(std::span<const NamedKernel> kernels,
+                                           const Target& target, llvm::LLVMContext& context);
+/// A module of the step alone; the kernels it launches, called `names`, are elsewhere.
+std::unique_ptr<llvm::Module> emit_step(const Program& program, std::span<const std::string> names,
+                                        const Target& target, llvm::LLVMContext& context);
 
 /// Fills in a kernel's body; the function has KernelFn's type.
 void emit_kernel(const loop::Kernel& kernel, const Target& target, llvm::Function& function);

@@ -1,31 +1,26 @@
 #include "codegen/jit.h"
 
-#include <atomic>
+#include <algorithm>
 #include <chrono>
-#include <cmath>
-#include <cstring>
 #include <mutex>
 #include <optional>
-#include <unordered_map>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include <llvm/ADT/SmallVector.h>
-#include <llvm/ExecutionEngine/Orc/LLJIT.h>
-#include <llvm/ExecutionEngine/Orc/ObjectLinkingLayer.h>
 #include <llvm/IR/LegacyPassManager.h>
 #include <llvm/IR/Module.h>
 #include <llvm/IR/Verifier.h>
 #include <llvm/MC/TargetRegistry.h>
 #include <llvm/Support/CommandLine.h>
-#include <llvm/Support/MemoryBuffer.h>
 #include <llvm/Support/TargetSelect.h>
 #include <llvm/Support/raw_ostream.h>
 #include <llvm/Target/TargetMachine.h>
 #include <llvm/TargetParser/Host.h>
 
 #include "codegen/emit.h"
+#include "ir/bytes.h"
 #include "ir/error.h"
 
 namespace kiln {
@@ -41,16 +36,6 @@ class Stopwatch {
  private:
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
-
-/// LLVM's own errors end here: they are bugs of ours unless a caller says otherwise.
-void check(llvm::Error error, std::string_view what) {
-  if (error) internal_check(false, fmt::format("{}: {}", what, llvm::toString(std::move(error))));
-}
-template <class T>
-T check(llvm::Expected<T> value, std::string_view what) {
-  check(value.takeError(), what);
-  return std::move(*value);
-}
 
 /// Whether this LLVM has such an option.
 bool set_option(const char* name, const char* value) {
@@ -110,10 +95,11 @@ llvm::TargetMachine& machine_for(const Target& target) {
   return *machine;
 }
 
-std::unique_ptr<llvm::Module> module_of(const Program& program, const Target& target,
-                                        llvm::LLVMContext& context, llvm::TargetMachine& machine,
-                                        std::span<const codegen::KernelSymbol> symbols = {}) {
-  std::unique_ptr<llvm::Module> module = codegen::emit_module(program, target, context, symbols);
+/// Makes a module for the machine, by `emit(context)`.
+template <class F>
+std::unique_ptr<llvm::Module> module_for(llvm::TargetMachine& machine, F&& emit,
+                                         llvm::LLVMContext& context) {
+  std::unique_ptr<llvm::Module> module = emit(context);
   module->setTargetTriple(machine.getTargetTriple().str());
   module->setDataLayout(machine.createDataLayout());
 #ifndef NDEBUG
@@ -136,140 +122,13 @@ llvm::SmallVector<char, 0> generate(llvm::Module& module, llvm::TargetMachine& m
   return output;
 }
 
-/// The only functions that generated code may call: exact ones, so their results do not depend on
-/// the libm in use. fmod on every target; the others where the target lacks the instruction.
-llvm::orc::SymbolMap math_symbols(llvm::orc::ExecutionSession& session) {
-  llvm::orc::SymbolMap symbols;
-  const auto add = [&](const char* name, auto* function) {
-    symbols[session.intern(name)] = {
-        llvm::orc::ExecutorAddr::fromPtr(function),
-        llvm::JITSymbolFlags::Exported | llvm::JITSymbolFlags::Callable};
-  };
-  using F = float(float);
-  using F2 = float(float, float);
-  using F3 = float(float, float, float);
-  using D = double(double);
-  using D2 = double(double, double);
-  using D3 = double(double, double, double);
-  add("fmodf", static_cast<F2*>(::fmodf));
-  add("fmod", static_cast<D2*>(::fmod));
-  add("fmaf", static_cast<F3*>(::fmaf));
-  add("fma", static_cast<D3*>(::fma));
-  add("floorf", static_cast<F*>(::floorf));
-  add("floor", static_cast<D*>(::floor));
-  add("ceilf", static_cast<F*>(::ceilf));
-  add("ceil", static_cast<D*>(::ceil));
-  add("truncf", static_cast<F*>(::truncf));
-  add("trunc", static_cast<D*>(::trunc));
-  add("roundevenf", static_cast<F*>(::roundevenf));
-  add("roundeven", static_cast<D*>(::roundeven));
-  add("memcpy", static_cast<void* (*)(void*, const void*, std::size_t)>(std::memcpy));
-  add("memset", static_cast<void* (*)(void*, int, std::size_t)>(std::memset));
-  return symbols;
-}
-
-/// An object in memory that can run.
-struct Code {
-  std::unique_ptr<llvm::orc::LLJIT> jit;
-  StepFn* entry = nullptr;
-
-  Code() = default;
-  Code(const Code&) = delete;
-  Code& operator=(const Code&) = delete;
-  ~Code();
-};
-
-/// The kernels of all living programs, by target and content.
-class KernelCache {
- public:
-  struct Kernel {
-    std::weak_ptr<const Code> code;  // which it is part of
-    llvm::orc::ExecutorAddr address;
-  };
-
-  /// Never destroyed: programs may outlive every static object.
-  static KernelCache& global() {
-    static KernelCache& cache = *new KernelCache;
-    return cache;
-  }
-
-  static std::string key(const loop::Kernel& kernel, const Target& target) {
-    return fmt::format("{} {} {} {}\n{}", target.cpu, target.features, target.vector_bytes,
-                       target.vector_registers, kernel.content());
-  }
-  /// Where it is, and what keeps it there; null where no living program has it.
-  std::pair<std::shared_ptr<const Code>, llvm::orc::ExecutorAddr> find(const std::string& key) {
-    const std::lock_guard lock(mutex_);
-    const auto found = kernels_.find(key);
-    if (found == kernels_.end()) return {};
-    return {found->second.code.lock(), found->second.address};
-  }
-  void add(std::string key, Kernel kernel) {
-    const std::lock_guard lock(mutex_);
-    kernels_.insert_or_assign(std::move(key), std::move(kernel));
-  }
-  void forget_dead() {
-    const std::lock_guard lock(mutex_);
-    std::erase_if(kernels_, [](const auto& entry) { return entry.second.code.expired(); });
-  }
-
- private:
-  std::mutex mutex_;
-  std::unordered_map<std::string, Kernel> kernels_;
-};
-
-Code::~Code() { KernelCache::global().forget_dead(); }
-
-using Symbols = std::vector<std::pair<std::string, llvm::orc::ExecutorAddr>>;
-
-/// Links an object whose undefined symbols are libm's functions and `kernels`; `name` is its entry.
-std::shared_ptr<Code> link_object(std::span<const char> object, const std::string& name,
-                                  const Symbols& kernels) {
-  start_llvm();
-  auto code = std::make_shared<Code>();
-  llvm::orc::JITTargetMachineBuilder builder{llvm::Triple(llvm::sys::getProcessTriple())};
-  builder.setRelocationModel(llvm::Reloc::PIC_);
-  builder.setCodeModel(llvm::CodeModel::Small);
-  code->jit = check(llvm::orc::LLJITBuilder()
-                        .setJITTargetMachineBuilder(std::move(builder))
-                        .setLinkProcessSymbolsByDefault(false)
-                        .setPlatformSetUp(llvm::orc::setUpInactivePlatform)
-                        .create(),
-                    "making a linker");
-  llvm::orc::ExecutionSession& session = code->jit->getExecutionSession();
-  // What LLVM would print belongs into the message.
-  const auto complaints = std::make_shared<std::string>();
-  session.setErrorReporter([complaints](llvm::Error error) {
-    *complaints += fmt::format(" ({})", llvm::toString(std::move(error)));
-  });
-  llvm::orc::SymbolMap symbols = math_symbols(session);
-  for (const auto& [symbol, address] : kernels)
-    symbols[session.intern(symbol)] = {
-        address, llvm::JITSymbolFlags::Exported | llvm::JITSymbolFlags::Callable};
-  check(code->jit->getMainJITDylib().define(llvm::orc::absoluteSymbols(std::move(symbols))),
-        "naming libm's functions");
-  // The object may come from a file, so what is wrong with it is not our bug.
-  const auto usable = [&](llvm::Error error) {
-    if (error)
-      throw Error(fmt::format("cannot link the object of '{}': {}{}", name,
-                              llvm::toString(std::move(error)), *complaints));
-  };
-  usable(code->jit->addObjectFile(
-      llvm::MemoryBuffer::getMemBufferCopy(llvm::StringRef(object.data(), object.size()), name)));
-  llvm::Expected<llvm::orc::ExecutorAddr> entry = code->jit->lookup(name);
-  usable(entry.takeError());
-  code->entry = entry->toPtr<StepFn*>();
-  return code;
-}
-
-ObjectCode object_of(const Program& program, const Target& target,
-                     std::span<const codegen::KernelSymbol> symbols) {
+template <class F>
+ObjectCode object_of(const Target& target, F&& emit) {
   llvm::TargetMachine& machine = machine_for(target);
   llvm::LLVMContext context;
   ObjectCode object;
   const Stopwatch emitting;
-  const std::unique_ptr<llvm::Module> module =
-      module_of(program, target, context, machine, symbols);
+  const std::unique_ptr<llvm::Module> module = module_for(machine, emit, context);
   object.times.emit_ms = emitting.milliseconds();
   const Stopwatch generating;
   const auto bytes = generate(*module, machine, llvm::CodeGenFileType::ObjectFile);
@@ -278,72 +137,148 @@ ObjectCode object_of(const Program& program, const Target& target,
   return object;
 }
 
+std::unique_ptr<llvm::Module> whole_module(const Program& program, const Target& target,
+                                           llvm::LLVMContext& context) {
+  return module_for(
+      machine_for(target),
+      [&](llvm::LLVMContext& c) { return codegen::emit_module(program, target, c); }, context);
+}
+
 }  // namespace
 
 struct CompiledProgram::Impl {
-  std::shared_ptr<const Code> code;
-  std::vector<std::shared_ptr<const Code>> lenders;  // of the kernels that other programs had
+  std::shared_ptr<const LinkedObject> step;
+  std::vector<KernelCode> kernels;
+  std::vector<Digest> keys;  // of the kernels
+  std::string name;          // of the step
+  std::string object;        // of the step
   std::size_t object_bytes = 0;
+  CacheUse use;
   CompileTimes times;
 
-  Impl(std::shared_ptr<const Code> linked, const ObjectCode& object, double link_ms)
-      : code(std::move(linked)), object_bytes(object.bytes.size()), times(object.times) {
-    times.link_ms = link_ms;
+  void add(const CompileTimes& more) {
+    times.emit_ms += more.emit_ms;
+    times.codegen_ms += more.codegen_ms;
+  }
+  /// Links the step, once it has its kernels.
+  void link_step() {
+    const Stopwatch linking;
+    std::vector<LinkedObject::Symbol> uses;
+    for (std::size_t i = 0; i < keys.size(); ++i)
+      uses.emplace_back(CodeCache::symbol(keys[i]), kernels[i].address);
+    step = std::make_shared<const LinkedObject>(name, object, std::span(&name, 1), uses);
+    object_bytes += object.size();
+    times.link_ms += linking.milliseconds();
   }
 };
 
 ObjectCode compile_object(const Program& program, const Target& target) {
-  return object_of(program, target, {});
+  return object_of(target, [&](llvm::LLVMContext& context) {
+    return codegen::emit_module(program, target, context);
+  });
 }
 
 std::string llvm_text(const Program& program, const Target& target) {
   llvm::LLVMContext context;
   std::string text;
   llvm::raw_string_ostream stream(text);
-  module_of(program, target, context, machine_for(target))->print(stream, nullptr);
+  whole_module(program, target, context)->print(stream, nullptr);
   return text;
 }
 
 std::string asm_text(const Program& program, const Target& target) {
   llvm::TargetMachine& machine = machine_for(target);
   llvm::LLVMContext context;
-  const std::unique_ptr<llvm::Module> module = module_of(program, target, context, machine);
+  const std::unique_ptr<llvm::Module> module = whole_module(program, target, context);
   const auto text = generate(*module, machine, llvm::CodeGenFileType::AssemblyFile);
   return std::string(text.begin(), text.end());
 }
 
-CompiledProgram CompiledProgram::compile(const Program& program, const Target& target, bool reuse) {
-  if (!reuse) return link(compile_object(program, target), program.name);
-  static std::atomic<std::uint64_t> made = 0;  // kernels: each has a name of its own
-  KernelCache& cache = KernelCache::global();
-  std::vector<codegen::KernelSymbol> symbols;
-  std::vector<std::string> keys;
-  std::vector<std::shared_ptr<const Code>> lenders;
-  Symbols lent;
+CompiledProgram CompiledProgram::compile(const Program& program, const Target& target,
+                                         CodeCache& cache) {
+  auto impl = std::make_unique<Impl>();
+  std::vector<codegen::NamedKernel> missing;
+  std::vector<Digest> missing_keys;
+  std::vector<std::string> names;
   for (const loop::Kernel& kernel : program.kernels) {
-    keys.push_back(KernelCache::key(kernel, target));
-    auto [code, address] = cache.find(keys.back());
-    symbols.push_back({fmt::format("{}.{}", kernel.name, made++), code != nullptr});
-    if (code == nullptr) continue;
-    lenders.push_back(std::move(code));
-    lent.emplace_back(symbols.back().name, address);
+    const Digest key = CodeCache::key(kernel, target);
+    impl->keys.push_back(key);
+    names.push_back(CodeCache::symbol(key));
+    impl->kernels.push_back(cache.find(key, impl->use).value_or(KernelCode{}));
+    if (impl->kernels.back().object != nullptr ||
+        std::find(missing_keys.begin(), missing_keys.end(), key) != missing_keys.end())
+      continue;
+    missing.push_back({names.back(), &kernel});
+    missing_keys.push_back(key);
   }
-  const ObjectCode object = object_of(program, target, symbols);
-  const Stopwatch linking;
-  const std::shared_ptr<const Code> code = link_object(object.bytes, program.name, lent);
-  for (std::size_t i = 0; i < symbols.size(); ++i)
-    if (!symbols[i].elsewhere)
-      cache.add(std::move(keys[i]),
-                {code, check(code->jit->lookup(symbols[i].name), "finding a kernel")});
-  auto impl = std::make_unique<Impl>(code, object, linking.milliseconds());
-  impl->lenders = std::move(lenders);
+  if (!missing.empty()) {
+    const ObjectCode object = object_of(target, [&](llvm::LLVMContext& context) {
+      return codegen::emit_kernels(missing, target, context);
+    });
+    impl->add(object.times);
+    impl->object_bytes += object.bytes.size();
+    const Stopwatch linking;
+    const std::vector<KernelCode> made =
+        cache.add(missing_keys, std::string_view(object.bytes.data(), object.bytes.size()));
+    impl->times.link_ms += linking.milliseconds();
+    for (std::size_t i = 0; i < impl->keys.size(); ++i)
+      if (impl->kernels[i].object == nullptr)
+        impl->kernels[i] = made[static_cast<std::size_t>(
+            std::find(missing_keys.begin(), missing_keys.end(), impl->keys[i]) -
+            missing_keys.begin())];
+  }
+  const ObjectCode step = object_of(target, [&](llvm::LLVMContext& context) {
+    return codegen::emit_step(program, names, target, context);
+  });
+  impl->add(step.times);
+  impl->object.assign(step.bytes.data(), step.bytes.size());
+  impl->name = program.name;
+  impl->link_step();
   return CompiledProgram(std::move(impl));
 }
 
+CompiledProgram CompiledProgram::compile(const Program& program, const Target& target) {
+  CodeCache cache;
+  return compile(program, target, cache);
+}
+
 CompiledProgram CompiledProgram::link(const ObjectCode& object, const std::string& name) {
+  auto impl = std::make_unique<Impl>();
+  impl->times = object.times;
+  impl->name = name;
+  impl->object.assign(object.bytes.data(), object.bytes.size());
+  impl->link_step();
+  return CompiledProgram(std::move(impl));
+}
+
+std::string CompiledProgram::image() const {
+  ByteWriter writer;
+  writer.put(impl_->name);
+  writer.put(static_cast<std::int64_t>(impl_->keys.size()));
+  for (const Digest& key : impl_->keys) writer.raw(key.bytes);
+  writer.put(impl_->object);
+  return writer.take();
+}
+
+std::optional<CompiledProgram> CompiledProgram::restore(std::string_view image, CodeCache& cache,
+                                                        CacheUse& use) {
+  auto impl = std::make_unique<Impl>();
+  ByteReader reader(image);
+  impl->name = reader.text();
+  impl->keys.resize(reader.length(sizeof(Digest::bytes)));
+  for (Digest& key : impl->keys) reader.raw(key.bytes);
+  impl->object = reader.text();
+  reader.end();
   const Stopwatch linking;
-  std::shared_ptr<const Code> code = link_object(object.bytes, name, {});
-  return CompiledProgram(std::make_unique<Impl>(std::move(code), object, linking.milliseconds()));
+  for (const Digest& key : impl->keys) {
+    std::optional<KernelCode> kernel = cache.find(key, use);
+    if (!kernel) return std::nullopt;
+    impl->kernels.push_back(std::move(*kernel));
+  }
+  impl->use = use;
+  impl->times.link_ms = linking.milliseconds();
+  impl->link_step();
+  return CompiledProgram(std::move(impl));
 }
 
 CompiledProgram::CompiledProgram(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -351,9 +286,11 @@ CompiledProgram::CompiledProgram(CompiledProgram&&) noexcept = default;
 CompiledProgram& CompiledProgram::operator=(CompiledProgram&&) noexcept = default;
 CompiledProgram::~CompiledProgram() = default;
 
-StepFn* CompiledProgram::entry() const { return impl_->code->entry; }
+StepFn* CompiledProgram::entry() const {
+  return reinterpret_cast<StepFn*>(impl_->step->address(0));
+}
 std::size_t CompiledProgram::object_bytes() const { return impl_->object_bytes; }
-std::size_t CompiledProgram::reused_kernels() const { return impl_->lenders.size(); }
+const CacheUse& CompiledProgram::cache_use() const { return impl_->use; }
 const CompileTimes& CompiledProgram::times() const { return impl_->times; }
 
 }  // namespace kiln

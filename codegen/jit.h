@@ -8,10 +8,13 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "codegen/code_cache.h"
 #include "codegen/kernel_abi.h"
 #include "codegen/target.h"
 #include "ir/program.h"
@@ -41,12 +44,20 @@ std::string asm_text(const Program& program, const Target& target);
 /// Machine code that can run; it lives as long as this does.
 class CompiledProgram {
  public:
-  /// A kernel that another living program has, equal in content and made for an equal target, is
-  /// that program's, unless `reuse` is off: it is not compiled again.
-  static CompiledProgram compile(const Program& program, const Target& target, bool reuse = true);
+  /// Compiles the kernels that `cache` does not have, and adds them to it.
+  static CompiledProgram compile(const Program& program, const Target& target, CodeCache& cache);
+  /// Compiles all of it.
+  static CompiledProgram compile(const Program& program, const Target& target);
   /// From an object that compile_object made for a target this machine can run; `name` is its
   /// program's name. Throws Error when it is not such an object.
   static CompiledProgram link(const ObjectCode& object, const std::string& name);
+
+  /// The program without its kernels, which are named, as bytes: what `restore` reads.
+  std::string image() const;
+  /// The program again, in another process perhaps; nothing where `cache` lacks one of its kernels.
+  /// Throws Error when the bytes are no image. Adds to `use`.
+  static std::optional<CompiledProgram> restore(std::string_view image, CodeCache& cache,
+                                                CacheUse& use);
 
   CompiledProgram(CompiledProgram&&) noexcept;
   CompiledProgram& operator=(CompiledProgram&&) noexcept;
@@ -55,8 +66,8 @@ class CompiledProgram {
   /// The floating-point control word must be the default one on every thread that runs it.
   StepFn* entry() const;
   std::size_t object_bytes() const;
-  /// How many of its kernels other programs had.
-  std::size_t reused_kernels() const;
+  /// How many of its kernels the cache had.
+  const CacheUse& cache_use() const;
   const CompileTimes& times() const;
 
  private:

@@ -86,6 +86,10 @@ Target Target::named(std::string_view name) {
   return target;
 }
 
+std::string Target::key() const {
+  return fmt::format("{} {} {} {}", cpu, features, vector_bytes, vector_registers);
+}
+
 std::vector<std::string> Target::known() {
   llvm::SmallVector<llvm::StringRef, 128> names;
   llvm::X86::fillValidCPUArchList(names, /*Only64Bit=*/true);

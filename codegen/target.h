@@ -24,6 +24,9 @@ struct Target {
   /// All names that `named` knows, whether this machine can run them or not.
   static std::vector<std::string> known();
 
+  /// What decides the code made for it, as text.
+  std::string key() const;
+
   bool operator==(const Target&) const = default;
 };
 

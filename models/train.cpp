@@ -100,7 +100,10 @@ void append_json(const std::string& path, const nlohmann::json& object) {
 }
 
 std::string phase_text(const CompileReport& report) {
-  std::string text;
+  std::string text = fmt::format(
+      "  {:<20} {:7.2f} ms  {}; kernels: {} of other programs, {} from disk; {} broken entries\n",
+      "cache", 1e3 * report.cache_seconds, report.cached ? "found" : "not found",
+      report.cache.living, report.cache.loaded, report.cache.broken);
   for (const PassReport& pass : report.passes)
     text += fmt::format("  {:<20} {:7.2f} ms  {} -> {} nodes\n", pass.name, 1e3 * pass.seconds,
                         pass.nodes_before, pass.nodes_after);

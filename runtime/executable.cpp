@@ -17,41 +17,90 @@ constexpr std::string_view kStages = "graph, backward, optimized, fused, loops, 
 }  // namespace
 
 double CompileReport::total() const {
-  double total = plan_seconds + codegen_seconds + link_seconds;
+  double total = cache_seconds + plan_seconds + codegen_seconds + link_seconds;
   for (const PassReport& pass : passes) total += pass.seconds;
   return total;
 }
 
 Executable::Executable(Function function, const PipelineOptions& options, const Target& target)
-    : traced_(function), target_(target) {
+    : traced_(std::move(function)), options_(options), target_(target) {
+  options_.after = nullptr;
+  pointers_ = traced_.arguments.size() + traced_.results.size();
+  for (const Argument& argument : traced_.arguments)
+    if (argument.alias >= 0) --pointers_;
+
+  CodeCache& cache = settings().code_cache();
+  // Who watches the passes wants them to run.
+  const bool cacheable = cache.store() != nullptr && !options.after;
+  auto start = std::chrono::steady_clock::now();
+  Digest key;
+  if (cacheable) {
+    key = step_key(traced_, options_, target);
+    code_ = load_step(key, pointers_, cache, report_.cache);
+  }
+  report_.cached = code_.has_value();
+  report_.cache_seconds = seconds_since(start);
+  if (!code_) {
+    compile(options, cache);
+    start = std::chrono::steady_clock::now();
+    if (cacheable) store_step(key, *code_, cache);
+    report_.cache_seconds += seconds_since(start);
+  }
+  report_.object_bytes = code_->program.object_bytes();
+  frame_ = make_frame();
+}
+
+Executable::Stages Executable::make_stages(const PipelineOptions& options) const {
+  Stages stages;
+  Function function = traced_;
   PipelineOptions watched = options;
   watched.after = [&](std::string_view pass, const Function& f) {
-    if (pass == "dce") optimized_ = f;
+    if (pass == "dce") stages.optimized = f;
     if (options.after) options.after(pass, f);
   };
-  optimized_ = function;
-  report_.passes = run_passes(function, watched);
-  fused_ = std::move(function);
-
+  stages.optimized = function;
+  stages.passes = run_passes(function, watched);
+  stages.fused = std::move(function);
   const auto start = std::chrono::steady_clock::now();
-  plan_ = plan_within(fused_, {target.vector_bytes, target.vector_registers}, options.max_memory);
-  report_.plan_seconds = seconds_since(start);
-  code_ = std::make_unique<CompiledProgram>(
-      CompiledProgram::compile(plan_.program, target, settings().reuse_kernels));
-  report_.codegen_seconds = (code_->times().emit_ms + code_->times().codegen_ms) / 1e3;
-  report_.link_seconds = code_->times().link_ms / 1e3;
-  report_.object_bytes = code_->object_bytes();
-  report_.reused_kernels = code_->reused_kernels();
-  pointers_ = static_cast<std::size_t>(plan_.program.argument_count) - plan_.constants.size();
-  frame_ = make_frame();
+  stages.plan = plan_within(stages.fused, {target_.vector_bytes, target_.vector_registers},
+                            options.max_memory);
+  stages.plan_seconds = seconds_since(start);
+  return stages;
+}
+
+const Executable::Stages& Executable::stages() const {
+  std::call_once(stages_made_, [this] {
+    if (!stages_) stages_ = make_stages(options_);
+  });
+  return *stages_;
+}
+
+void Executable::compile(const PipelineOptions& options, CodeCache& cache) {
+  stages_ = make_stages(options);
+  report_.passes = stages_->passes;
+  report_.plan_seconds = stages_->plan_seconds;
+  const StepPlan& plan = stages_->plan;
+  internal_check(
+      pointers_ + plan.constants.size() == static_cast<std::size_t>(plan.program.argument_count),
+      "a step's arguments are its function's, its results, its constants");
+  code_ = StepCode{CompiledProgram::compile(plan.program, target_, cache), pointers_,
+                   plan.program.arena_bytes, plan.constants};
+  const CompileTimes& times = code_->program.times();
+  report_.codegen_seconds = (times.emit_ms + times.codegen_ms) / 1e3;
+  report_.link_seconds = times.link_ms / 1e3;
+  const CacheUse& use = code_->program.cache_use();
+  report_.cache.living += use.living;
+  report_.cache.loaded += use.loaded;
+  report_.cache.broken += use.broken;
 }
 
 Executable::Frame Executable::make_frame() const {
   Frame frame;
-  frame.arena = Array(Type{DType::ui8, {plan_.program.arena_bytes}});
-  frame.arguments.resize(static_cast<std::size_t>(plan_.program.argument_count));
-  for (std::size_t i = 0; i < plan_.constants.size(); ++i)  // only read
-    frame.arguments[pointers_ + i] = const_cast<std::byte*>(plan_.constants[i].bytes().data());
+  frame.arena = Array(Type{DType::ui8, {code_->arena_bytes}});
+  const std::vector<Array>& constants = code_->constants;
+  frame.arguments.resize(pointers_ + constants.size());
+  for (std::size_t i = 0; i < constants.size(); ++i)  // only read
+    frame.arguments[pointers_ + i] = const_cast<std::byte*>(constants[i].bytes().data());
   return frame;
 }
 
@@ -60,7 +109,7 @@ void Executable::run_in(Frame& frame, std::span<void* const> pointers) const {
   const RuntimeTable table = settings().pool().table();
   const FloatEnvironment environment;
   const std::int32_t status =
-      code_->entry()(frame.arguments.data(), frame.arena.bytes().data(), &table);
+      code_->program.entry()(frame.arguments.data(), frame.arena.bytes().data(), &table);
   internal_check(status == 0, "a step succeeds");
 }
 
@@ -95,8 +144,8 @@ const Function& Executable::graph_stage(std::string_view stage, std::size_t outp
     return primal;
   }
   if (stage == "backward") return traced_;
-  if (stage == "optimized") return optimized_;
-  if (stage == "fused") return fused_;
+  if (stage == "optimized") return stages().optimized;
+  if (stage == "fused") return stages().fused;
   throw Error(fmt::format("unknown stage '{}': expected one of {}", stage, kStages));
 }
 
@@ -104,17 +153,17 @@ std::string Executable::dump(std::string_view stage, std::size_t outputs,
                              const TextOptions& text) const {
   std::string result;
   if (stage == "loops") {
-    for (const loop::Kernel& kernel : plan_.program.kernels) result += kernel.str() + "\n";
-    return result + plan_.program.str();
+    for (const loop::Kernel& kernel : plan().program.kernels) result += kernel.str() + "\n";
+    return result + plan().program.str();
   }
-  if (stage == "llvm") return llvm_text(plan_.program, target_);
-  if (stage == "asm") return asm_text(plan_.program, target_);
-  if (stage == "memory") return plan_.memory_text();
+  if (stage == "llvm") return llvm_text(plan().program, target_);
+  if (stage == "asm") return asm_text(plan().program, target_);
+  if (stage == "memory") return plan().memory_text();
   Function primal;
   result = to_text(graph_stage(stage, outputs, primal), text);
   // The kernels' iteration spaces, as comments: the text still parses.
   if (stage == "fused")
-    for (const space::Kernel& kernel : plan_.spaces) {
+    for (const space::Kernel& kernel : plan().spaces) {
       result += "\n// ";
       for (char c : kernel.str()) result += c == '\n' ? "\n// " : std::string(1, c);
       result.erase(result.size() - 3);

@@ -5,28 +5,31 @@
 #include <atomic>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "codegen/jit.h"
 #include "ir/graph.h"
 #include "ir/text.h"
 #include "passes/pipeline.h"
 #include "passes/plan_memory.h"
 #include "runtime/settings.h"
+#include "runtime/step_cache.h"
 
 namespace kiln {
 
 /// Where compiling spent its time, in seconds.
 struct CompileReport {
+  double cache_seconds = 0;  // looking for the step, and storing it
+  bool cached = false;       // the step was found: nothing was compiled
   std::vector<PassReport> passes;
   double plan_seconds = 0;     // lowering, vectorising, memory
   double codegen_seconds = 0;  // loop IR to machine code
   double link_seconds = 0;
   std::size_t object_bytes = 0;
-  std::size_t reused_kernels = 0;  // which a function compiled before had already
+  CacheUse cache;  // what was there already
   double total() const;
 };
 
@@ -35,7 +38,7 @@ class Executable {
   Executable(Function function, const PipelineOptions& options, const Target& target);
 
   const Function& function() const { return traced_; }
-  const StepPlan& plan() const { return plan_; }
+  const StepPlan& plan() const { return stages().plan; }
   const CompileReport& report() const { return report_; }
   /// The exact bytes a step takes, and for what.
   const MemoryReport& memory() const { return plan().memory; }
@@ -54,14 +57,27 @@ class Executable {
   std::string dump_dot(std::string_view stage, std::size_t outputs) const;
 
  private:
+  /// What a step goes through on its way to code.
+  struct Stages {
+    Function optimized, fused;
+    StepPlan plan;
+    std::vector<PassReport> passes;
+    double plan_seconds = 0;
+  };
+  Stages make_stages(const PipelineOptions& options) const;
+  /// A step that came from the cache has gone through none: they are made when asked for.
+  const Stages& stages() const;
+  void compile(const PipelineOptions& options, CodeCache& cache);
   const Function& graph_stage(std::string_view stage, std::size_t outputs, Function& primal) const;
 
-  Function traced_, optimized_, fused_;
+  Function traced_;
+  PipelineOptions options_;
   Target target_;
-  StepPlan plan_;
   CompileReport report_;
-  std::unique_ptr<CompiledProgram> code_;
+  std::optional<StepCode> code_;
   std::size_t pointers_ = 0;
+  mutable std::once_flag stages_made_;
+  mutable std::optional<Stages> stages_;
 
   struct Frame {  // what one call in flight needs
     Array arena;

@@ -3,6 +3,7 @@
 #include <charconv>
 #include <cstdlib>
 #include <cstring>
+#include <optional>
 
 #include "runtime/random.h"
 
@@ -10,18 +11,39 @@ namespace kiln {
 namespace {
 
 constexpr int kMaxThreads = 1024;
+constexpr int kMaxCacheMebibytes = 1 << 20;
+
+/// A number of [1, most] from the environment; nothing where the variable is unset or empty.
+std::optional<int> number_in(const char* variable, int most) {
+  const char* text = std::getenv(variable);
+  if (text == nullptr || *text == 0) return std::nullopt;
+  int number = 0;
+  const char* end = text + std::strlen(text);
+  const auto [at, error] = std::from_chars(text, end, number);
+  if (error != std::errc() || at != end || number < 1 || number > most)
+    throw Error(
+        fmt::format("{}: expected a number from 1 to {}, found '{}'", variable, most, text));
+  return number;
+}
 
 int default_threads() {
-  const char* text = std::getenv("KILN_THREADS");
-  if (text == nullptr || *text == 0)
-    return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
-  int threads = 0;
-  const char* end = text + std::strlen(text);
-  const auto [at, error] = std::from_chars(text, end, threads);
-  if (error != std::errc() || at != end || threads < 1 || threads > kMaxThreads)
-    throw Error(
-        fmt::format("KILN_THREADS: expected a number from 1 to {}, found '{}'", kMaxThreads, text));
-  return threads;
+  return number_in("KILN_THREADS", kMaxThreads)
+      .value_or(std::max(1, static_cast<int>(std::thread::hardware_concurrency())));
+}
+
+/// The folder for compiled code; empty: none.
+std::string cache_folder() {
+  const auto variable = [](const char* name) {
+    const char* text = std::getenv(name);
+    return std::string(text == nullptr ? "" : text);
+  };
+  if (const std::string asked = variable("KILN_CACHE"); !asked.empty())
+    return asked == "off" ? "" : asked;
+  if (const std::string xdg = variable("XDG_CACHE_HOME"); xdg.starts_with('/'))
+    return xdg + "/kiln";
+  if (const std::string home = variable("HOME"); home.starts_with('/'))
+    return home + "/.cache/kiln";
+  return "";
 }
 
 /// FNV-1a: a variable's stream of random numbers follows from its name, not from the order in which
@@ -44,6 +66,19 @@ void Settings::set_threads(int threads) {
     throw Error(
         fmt::format("threads: expected a number from 1 to {}, found {}", kMaxThreads, threads));
   pool_ = std::make_unique<ThreadPool>(threads);
+}
+
+CodeCache& Settings::code_cache() {
+  if (!code_cache_) {
+    const std::string folder = cache_folder();
+    std::optional<ObjectStore> store;
+    const auto mebibytes = number_in("KILN_CACHE_SIZE", kMaxCacheMebibytes);
+    if (!folder.empty())
+      store.emplace(folder,
+                    mebibytes ? std::int64_t{*mebibytes} << 20 : ObjectStore::kDefaultLimit);
+    code_cache_ = std::make_shared<CodeCache>(std::move(store));
+  }
+  return *code_cache_;
 }
 
 Settings& settings() {

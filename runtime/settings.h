@@ -5,6 +5,7 @@
 #include <memory>
 #include <string_view>
 
+#include "codegen/code_cache.h"
 #include "codegen/target.h"
 #include "frontend/random.h"
 #include "frontend/trace.h"
@@ -21,7 +22,6 @@ struct Settings {
   /// step that would take more computes values again instead of keeping them, to the same bits; one
   /// that cannot is an Error.
   std::int64_t max_memory = 0;
-  bool reuse_kernels = true;  // of functions compiled before; off where compiling is measured
 
   /// The pool all steps run on. KILN_THREADS, or as many threads as there are processors, until
   /// `set_threads` says otherwise.
@@ -29,8 +29,15 @@ struct Settings {
   /// 1 … 1024; throws Error otherwise.
   void set_threads(int threads);
 
+  /// Where compiled code is kept. Until `set_code_cache` says otherwise it has a store in the
+  /// folder KILN_CACHE, else $XDG_CACHE_HOME/kiln, else ~/.cache/kiln, of at most KILN_CACHE_SIZE
+  /// MiB (256); KILN_CACHE=off: none, so that only programs of this process share kernels.
+  CodeCache& code_cache();
+  void set_code_cache(std::shared_ptr<CodeCache> cache) { code_cache_ = std::move(cache); }
+
  private:
   std::unique_ptr<ThreadPool> pool_;
+  std::shared_ptr<CodeCache> code_cache_;
 };
 
 /// The process's settings. Change them before the first step, not while one runs.

@@ -43,8 +43,8 @@ FloatEnvironment::~FloatEnvironment() {
 #endif
 }
 
-ThreadPool::ThreadPool(int threads) {
-  for (int number = 1; number < threads; ++number)
+ThreadPool::ThreadPool(int threads) : ranges_(new Range[static_cast<std::size_t>(threads)]) {
+  for (std::uint32_t number = 1; number < static_cast<std::uint32_t>(threads); ++number)
     workers_.emplace_back([this, number] { work(number); });
 }
 
@@ -55,23 +55,35 @@ ThreadPool::~ThreadPool() {
   for (std::thread& worker : workers_) worker.join();
 }
 
-/// Claims and runs parts of a generation's job until none is left.
-void ThreadPool::run_parts(std::uint32_t generation) noexcept {
-  std::uint64_t claim = claims_.load(std::memory_order_acquire);
+/// Claims and runs parts of a generation's job until none is left: of the thread's own range, then
+/// of the others'.
+void ThreadPool::run_parts(std::uint32_t generation, std::uint32_t thread) noexcept {
+  std::uint32_t range = thread, visited = 0, done = 0;
+  std::uint64_t claim = ranges_[range].claims.load(std::memory_order_acquire);
   for (;;) {
     KernelFn* kernel = kernel_.load(std::memory_order_relaxed);
     void* const* buffers = buffers_.load(std::memory_order_relaxed);
     const std::int64_t chunks = chunks_.load(std::memory_order_relaxed);
-    const std::int64_t parts = parts_.load(std::memory_order_relaxed);
-    const auto part = static_cast<std::int64_t>(claim & 0xFFFFFFFF);
-    if (claim >> 32 != generation || part >= parts) return;
-    if (!claims_.compare_exchange_weak(claim, claim + 1, std::memory_order_acq_rel,
-                                       std::memory_order_acquire))
+    const std::uint32_t ranges = ranges_in_use_.load(std::memory_order_relaxed);
+    const std::uint32_t parts = parts_of_range_.load(std::memory_order_relaxed);
+    const auto part = static_cast<std::uint32_t>(claim);
+    if (claim >> 32 != generation) break;
+    if (part >= parts) {
+      if (++visited >= ranges) break;
+      range = range + 1 < ranges ? range + 1 : 0;
+      claim = ranges_[range].claims.load(std::memory_order_acquire);
       continue;
-    kernel(buffers, chunks * part / parts, chunks * (part + 1) / parts);
-    finished_.fetch_add(1, std::memory_order_release);
-    claim = claims_.load(std::memory_order_acquire);
+    }
+    if (!ranges_[range].claims.compare_exchange_weak(claim, claim + 1, std::memory_order_acq_rel,
+                                                     std::memory_order_acquire))
+      continue;
+    const std::int64_t all = std::int64_t{ranges} * parts,
+                       first = std::int64_t{range} * parts + part;
+    kernel(buffers, chunks * first / all, chunks * (first + 1) / all);
+    ++done;
+    claim = ranges_[range].claims.load(std::memory_order_acquire);
   }
+  if (done > 0) finished_.fetch_add(done, std::memory_order_release);
 }
 
 void ThreadPool::run(KernelFn* kernel, void* const* buffers, std::int64_t chunks,
@@ -81,23 +93,25 @@ void ThreadPool::run(KernelFn* kernel, void* const* buffers, std::int64_t chunks
     kernel(buffers, 0, chunks);
     return;
   }
-  const auto parts = static_cast<std::uint32_t>(std::min(chunks, threads_used * kPartsPerThread));
+  const auto ranges = static_cast<std::uint32_t>(threads_used);
+  const auto parts = static_cast<std::uint32_t>(std::min(chunks / threads_used, kPartsPerThread));
   const std::uint32_t generation = generation_.load(std::memory_order_relaxed) + 1;
-  // No part of the old generation is unclaimed or unfinished; this one's are claimed only once
-  // claims_ says so, which publishes the rest.
+  // No part of the old generation is unclaimed or unfinished; this one's are claimed only once a
+  // range says so, which publishes the rest.
   kernel_.store(kernel, std::memory_order_relaxed);
   buffers_.store(buffers, std::memory_order_relaxed);
   chunks_.store(chunks, std::memory_order_relaxed);
-  parts_.store(parts, std::memory_order_relaxed);
+  ranges_in_use_.store(ranges, std::memory_order_relaxed);
+  parts_of_range_.store(parts, std::memory_order_relaxed);
   finished_.store(0, std::memory_order_relaxed);
-  helpers_.store(static_cast<int>(threads_used) - 1, std::memory_order_relaxed);
-  claims_.store(std::uint64_t{generation} << 32, std::memory_order_release);
+  for (std::uint32_t range = 0; range < ranges; ++range)
+    ranges_[range].claims.store(std::uint64_t{generation} << 32, std::memory_order_release);
   // Sequentially consistent with a worker's count of itself as parked: one of the two sees the
   // other.
   generation_.store(generation, std::memory_order_seq_cst);
   if (parked_.load(std::memory_order_seq_cst) > 0) generation_.notify_all();
-  run_parts(generation);
-  for (int spins = 0; finished_.load(std::memory_order_acquire) != parts; ++spins) {
+  run_parts(generation, 0);
+  for (int spins = 0; finished_.load(std::memory_order_acquire) != ranges * parts; ++spins) {
     if (spins < kSpinsBeforeYield)
       relax();
     else
@@ -106,7 +120,7 @@ void ThreadPool::run(KernelFn* kernel, void* const* buffers, std::int64_t chunks
   busy_.clear(std::memory_order_release);
 }
 
-void ThreadPool::work(int number) noexcept {
+void ThreadPool::work(std::uint32_t number) noexcept {
   const FloatEnvironment environment;
   std::uint32_t seen = 0;
   for (;;) {
@@ -123,7 +137,7 @@ void ThreadPool::work(int number) noexcept {
     }
     if (stop_.load(std::memory_order_acquire)) return;
     seen = now;
-    if (number <= helpers_.load(std::memory_order_relaxed)) run_parts(now);
+    if (number < ranges_in_use_.load(std::memory_order_relaxed)) run_parts(now, number);
   }
 }
 

@@ -94,6 +94,10 @@ rejects "unknown mode" "mode" bench digit_mlp --mode quick
 rejects "negative epochs" "epochs.*-1" train digits --epochs -1
 rejects "epochs that are no number" "epochs" train digits --epochs many
 rejects "batch 0" "batch" train digits --batch 0
+rejects "a seed beyond 64 bits" "expected a whole number from 0 to 2^64 - 1, found '18446744073709551616'" \
+  train linear --seed 18446744073709551616
+rejects "a seed below 0" "expected a whole number" train linear --seed -1
+rejects "a timeout that is no number" "above 0, found 'nan'" conformance . --timeout nan
 rejects "lr 0" "lr" train digits --lr 0
 rejects "threads -3" "threads" train digits --threads -3
 rejects "unknown target" "nope" train digits --target nope
