@@ -9,6 +9,7 @@
 #include "passes/fuse.h"
 #include "passes/merge_loops.h"
 #include "passes/regions.h"
+#include "passes/rematerialise.h"
 #include "passes/simplify.h"
 
 namespace kiln {
@@ -25,6 +26,7 @@ constexpr std::array kFused = {
     Pass{"cse", cse},
     Pass{"dce", dce},
     Pass{"fuse", fuse},
+    Pass{"rematerialise", rematerialise},
 };
 constexpr std::array kUnfused = {
     Pass{"inline_composites", inline_composites},
@@ -120,7 +122,7 @@ std::vector<PassReport> run_passes(Function& function, const PipelineOptions& op
   int nodes = verifier.check(function);
   std::vector<PassReport> reports;
   for (const Pass& pass : passes) {
-    // The last pass makes kernels, without which nothing runs.
+    // Fusing, too, may be left out, though without kernels nothing runs.
     if (options.disabled.contains(pass.name)) continue;
     PassReport report{pass.name, 0, nodes, 0};
     const auto start = std::chrono::steady_clock::now();
