@@ -94,15 +94,26 @@ void StepBuilder::schedule(StepKernel& kernel) {
   kernel.threads = std::clamp<std::int64_t>(static_cast<std::int64_t>(seconds / kSecondsPerThread),
                                             1, std::max<std::int64_t>(loops.chunks, 1));
   Program& program = plan_.program;
-  // The same loops over part of a buffer and over all of one are two kernels to `space_of`.
-  std::string content = loops.content();
-  for (const space::Buffer& buffer : kernel.space.buffers)
-    content += fmt::format(" {}", buffer.count);
-  const auto [slot, fresh] =
-      kernels_.try_emplace(std::move(content), static_cast<int>(program.kernels.size()));
-  kernel.number = slot->second;
-  if (!fresh) return;
   interleave(loops);
+  // The same loops over part of a buffer and over all of one are two kernels to `space_of`.
+  const auto is_same = [&](int number) {
+    const auto n = static_cast<std::size_t>(number);
+    return std::equal(
+               kernel.space.buffers.begin(), kernel.space.buffers.end(),
+               plan_.spaces[n].buffers.begin(), plan_.spaces[n].buffers.end(),
+               [](const space::Buffer& a, const space::Buffer& b) { return a.count == b.count; }) &&
+           program.kernels[n].content() == loops.content();
+  };
+  // To print kernels takes time: only those of one size are compared.
+  std::vector<int>& alike =
+      kernels_[{loops.chunks, loops.registers.size(), loops.variables.size()}];
+  const auto same = std::find_if(alike.begin(), alike.end(), is_same);
+  if (same != alike.end()) {
+    kernel.number = *same;
+    return;
+  }
+  kernel.number = static_cast<int>(program.kernels.size());
+  alike.push_back(kernel.number);
   program.kernels.push_back(std::move(loops));
   plan_.spaces.push_back(kernel.space);
 }

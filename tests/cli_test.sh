@@ -79,6 +79,10 @@ done
 prints "dump graph" "stablehlo.dot_general" dump digits --stage graph
 prints "dump fused" "func.func private @contract" dump digits --stage fused
 prints "dump a workload" "kernel = \"row\"" dump softmax_cross_entropy
+prints "the memory a step takes" "optimiser state" dump digit_mlp --stage memory
+prints "less memory" "_again" dump deep_mlp --stage memory --max-memory 20M
+rejects "too little memory" "may take 2097152 bytes, but needs" dump digit_mlp --stage memory --max-memory 2M
+rejects "memory in no unit" "expected a number of bytes" dump digit_mlp --max-memory 2X
 prints "dump dot" "^digraph" dump digits --stage graph --format dot
 if command -v dot >/dev/null; then prints "dump svg" "<svg" dump digits --stage fused --format svg; fi
 prints "dump --after" "stablehlo" dump digits --after simplify
