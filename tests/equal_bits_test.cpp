@@ -18,7 +18,7 @@ constexpr int kSteps = 100;
 struct Conditions {
   Target target = Target::host();
   int threads = 1;
-  std::string cache;  // folder; empty: none
+  std::string cache = {};  // folder; empty: none
 };
 
 /// What is left of the process's settings while one lives.
