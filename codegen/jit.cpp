@@ -64,10 +64,10 @@ void start_llvm() {
     // What kernels have no use for, their addresses, constants and loops being as they should be.
     // To look for it took a seventh of what was left.
     for (const char* pass :
-         {"cgp", "machine-cse", "machine-sink", "copyprop", "constant-hoisting", "branch-fold",
-          "early-taildup", "tail-duplicate", "ssc", "early-ifcvt", "partial-libcall-inlining",
-          "postra-machine-licm", "postra-machine-sink", "machine-dce", "mergeicmps",
-          "x86-domain-reassignment"})
+         {"cgp", "machine-cse", "machine-licm", "machine-sink", "copyprop", "constant-hoisting",
+          "branch-fold", "early-taildup", "tail-duplicate", "ssc", "early-ifcvt",
+          "partial-libcall-inlining", "postra-machine-licm", "postra-machine-sink", "machine-dce",
+          "mergeicmps", "x86-domain-reassignment"})
       set_option(fmt::format("disable-{}", pass).c_str(), "true");
     for (const char* pass : {"enable-shrink-wrap", "x86-cmov-converter", "x86-machine-combiner"})
       set_option(pass, "false");

@@ -162,11 +162,12 @@ std::vector<Value> remake(const Node* node, const std::vector<Value>& operands) 
   const Node* again = node;
   if (operands != node->operands()) {
     Graph& graph = node->graph();
-    again = graph.make(node->op(), operands, node->attrs(), node->type(), node->regions());
-    // A copy: `make` may have grown the table that holds the list.
-    const std::vector<Location> places = graph.locations(node);
-    for (const Location& where : places)
-      graph.make(node->op(), operands, node->attrs(), node->type(), node->regions(), where);
+    // It stays where it is when `make` grows the table that holds it.
+    const std::vector<Location>& places = graph.locations(node);
+    again = graph.make(node->op(), operands, node->attrs(), node->type(), node->regions(),
+                       places.empty() ? Location{} : places[0]);
+    for (std::size_t i = 1; i < places.size(); ++i)
+      graph.make(node->op(), operands, node->attrs(), node->type(), node->regions(), places[i]);
   }
   std::vector<Value> results;
   for (std::size_t i = 0; i < again->types().size(); ++i)

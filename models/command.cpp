@@ -58,6 +58,27 @@ constexpr const char* kEnvironment =
 constexpr const char* kStatus =
     "Exit status: 0 done, 1 a check failed, 2 the input was wrong, 3 a bug in kiln.\n";
 
+/// CLI11 takes numbers that do not fit, and those below 0, for others.
+const CLI::Validator kSeed(
+    [](std::string& text) -> std::string {
+      std::uint64_t seed = 0;
+      const char* end = text.data() + text.size();
+      const auto [stopped, error] = std::from_chars(text.data(), end, seed);
+      if (error == std::errc() && stopped == end) return "";
+      return fmt::format("expected a whole number from 0 to 2^64 - 1, found '{}'", text);
+    },
+    "");
+const CLI::Validator kSeconds(
+    [](std::string& text) -> std::string {
+      double seconds = 0;
+      const char* end = text.data() + text.size();
+      const auto [stopped, error] = std::from_chars(text.data(), end, seconds);
+      if (error == std::errc() && stopped == end && std::isfinite(seconds) && seconds > 0)
+        return "";
+      return fmt::format("expected a number of seconds above 0, found '{}'", text);
+    },
+    "");
+
 /// Those of one command; of all where it has no name.
 std::string examples(std::string_view command = "") {
   std::string text = "Examples:\n";
@@ -217,7 +238,8 @@ int run(int argc, char** argv, const std::string& version) {
   train_command->add_option("--epochs", training.epochs, "at most this many passes over the data");
   train_command->add_option("--batch", training.batch, "samples a step");
   train_command->add_option("--lr", training.lr, "learning rate");
-  train_command->add_option("--seed", training.seed, "of first weights, order and drawn data");
+  train_command->add_option("--seed", training.seed, "of first weights, order and drawn data")
+      ->check(kSeed);
   train_command->add_option("--data", training.data, "the folder or file to train on");
   train_command->add_option("--stop", training.stop, "end once the metric has reached this");
   train_command->add_option("--checkpoint", training.checkpoint, "file written after every epoch");
@@ -251,7 +273,7 @@ int run(int argc, char** argv, const std::string& version) {
   eval_command->add_option("model", model, "its name")->required();
   eval_command->add_option("--checkpoint", evaluation.resume, "its weights")->required();
   eval_command->add_option("--data", evaluation.data, "the folder or file with the data");
-  eval_command->add_option("--seed", evaluation.seed, "of drawn data");
+  eval_command->add_option("--seed", evaluation.seed, "of drawn data")->check(kSeed);
   eval_command->add_option("--plot", evaluation.plot, "folder for plots");
   common.add_to(*eval_command);
   eval_command->callback([&] {
@@ -353,7 +375,7 @@ int run(int argc, char** argv, const std::string& version) {
   check_command->add_option("file", checking.file, "FILE.mlir")->required();
   check_command->add_option("--inputs", checking.inputs,
                             "safetensors file with the arguments (default: drawn at random)");
-  check_command->add_option("--seed", checking.seed, "of drawn arguments");
+  check_command->add_option("--seed", checking.seed, "of drawn arguments")->check(kSeed);
   common.add_to(*check_command);
   check_command->callback([&] {
     common.apply();
@@ -373,7 +395,7 @@ int run(int argc, char** argv, const std::string& version) {
       ->check(CLI::Range(1, 1024));
   conformance_command->add_option("--timeout", conforming.timeout, "seconds a file may take")
       ->capture_default_str()
-      ->check(CLI::PositiveNumber);
+      ->check(kSeconds);
   conformance_command->callback([&] {
     conforming.modes = parse_run_modes(conformance_modes);
     passed = conformance(conforming);

@@ -1,5 +1,5 @@
-// Nadaraya-Watson regression, what its three models share: the data, attention by a Gaussian
-// kernel, the pictures.
+// Nadaraya-Watson regression, what its three models share: attention by a Gaussian kernel and the
+// pictures (models/regression_data has the points).
 //
 //   f(x) = Σᵢ α(x, xᵢ) yᵢ,   α(x, xᵢ) = softmax over i of -((x - xᵢ) w)² / 2
 //
@@ -9,23 +9,9 @@
 #pragma once
 
 #include "models/model.h"
+#include "models/regression_data.h"
 
 namespace kiln {
-
-/// Training points and where to predict, each [n] f32 and sorted by x.
-struct RegressionData {
-  std::string name = {};  // for people
-  Array x_train = {}, y_train = {};
-  Array x_test = {}, y_truth = {};
-};
-
-/// 2 sin x + x^0.8
-Tensor true_function(const Tensor& x);
-
-/// 50 points of [0, 5) with y = true_function(x) + N(0, 0.5), drawn from the seed, and the test
-/// points 0, 0.1, … 4.9; or x_train, y_train and x_test of --data FILE.safetensors. Throws Error
-/// when those are missing, of unfit shapes or not finite.
-RegressionData regression_data(const TrainOptions& options);
 
 /// Queries [q], keys and values [k] or, for each query its own, [q, k] → output [q], weights [q,
 /// k].

@@ -67,7 +67,7 @@ class Parametric : public Learner {
         data_.name, {{x, y}}, {{x, y, one_sample(data_.x_test), one_sample(data_.y_truth)}}, 0.2};
   }
   std::vector<Type> batch_types(std::int64_t batch) const override {
-    return std::vector<Type>(2, Type{DType::f32, {batch, 50}});
+    return std::vector<Type>(2, Type{DType::f32, {batch, kRegressionPoints}});
   }
   Defaults defaults() const override { return {.epochs = 5, .batch = 1, .lr = 0.5}; }
 

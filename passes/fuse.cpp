@@ -4,6 +4,7 @@
 #include <map>
 #include <numeric>
 #include <set>
+#include <unordered_set>
 
 #include "ir/build.h"
 #include "ir/op.h"
@@ -54,6 +55,7 @@ class Fuser {
     materialise_operands();
     materialise_plain_results();
     order_ = topological(results_);
+    for (Value result : results_) result_nodes_.insert(result.node);
     find_updates();
     for (const Node* node : order_)
       for (Value operand : node->operands()) users_[operand.node].push_back(node);
@@ -198,9 +200,7 @@ class Fuser {
     return true;
   }
 
-  bool is_result(const Node* node) const {
-    return std::any_of(results_.begin(), results_.end(), [&](Value v) { return v.node == node; });
-  }
+  bool is_result(const Node* node) const { return result_nodes_.contains(node); }
 
   /// Control flow; scatter, sort and updates, which are kernels without an iteration space.
   bool stays_alone(const Node* node) const {
@@ -479,6 +479,7 @@ class Fuser {
   int& number_;
   std::vector<const Node*> order_;
   std::unordered_map<const Node*, std::vector<const Node*>> users_;
+  std::unordered_set<const Node*> result_nodes_;
   std::set<const Node*> forced_;   // views that are kernels of their own
   std::set<const Node*> updates_;  // dynamic_update_slices that are
   std::vector<Group> groups_;

@@ -66,6 +66,7 @@ class Roles {
   explicit Roles(const Function& fused);
   /// Of a value that a kernel or control flow makes outside regions; scratch where it is none.
   Holds of(Value value) const;
+  bool know(Value value) const { return holds_.contains(value.node); }
   /// Arguments, outputs: the part of the report that needs no plan.
   const MemoryReport& around() const { return around_; }
 

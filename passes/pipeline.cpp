@@ -9,6 +9,7 @@
 #include "passes/fuse.h"
 #include "passes/merge_loops.h"
 #include "passes/regions.h"
+#include "passes/rematerialise.h"
 #include "passes/simplify.h"
 
 namespace kiln {
@@ -25,6 +26,7 @@ constexpr std::array kFused = {
     Pass{"cse", cse},
     Pass{"dce", dce},
     Pass{"fuse", fuse},
+    Pass{"rematerialise", rematerialise},
 };
 constexpr std::array kUnfused = {
     Pass{"inline_composites", inline_composites},
@@ -34,6 +36,66 @@ constexpr std::array kUnfused = {
     Pass{"cse", cse},
     Pass{"dce", dce},
     Pass{"fuse_alone", fuse_alone},
+};
+
+/// Checks functions of one pipeline, one after the other. A node never changes, so what is known to
+/// be well formed stays so: a pass is asked for what it made only.
+class Verifier {
+ public:
+  /// Returns how many nodes the function has, those in regions not counted.
+  int check(const Function& function) {
+    if (graph_ != function.graph) {
+      graph_ = function.graph;
+      known_.clear();
+    }
+    known_.resize(static_cast<std::size_t>(graph_->size()));
+    const auto& results = function.results;
+    for (Value result : results) {
+      internal_check(&result.graph() == graph_.get(), "a result belongs to the function's graph");
+      internal_check(result.index < static_cast<int>(result.node->types().size()),
+                     "a result exists");
+    }
+    std::vector<Type> parameters;
+    std::vector<bool> aliased(results.size());
+    for (const Argument& argument : function.arguments) {
+      parameters.push_back(argument.type);
+      if (argument.alias < 0) continue;
+      const auto result = static_cast<std::size_t>(argument.alias);
+      internal_check(result < results.size(), "an aliased result exists");
+      internal_check(!aliased[result], "a result is aliased to one argument");
+      internal_check(results[result].type() == argument.type,
+                     "an aliased result has its argument's type");
+      aliased[result] = true;
+    }
+    return check(results, parameters);
+  }
+
+ private:
+  int check(std::span<const Value> results, std::span<const Type> parameters) {
+    const std::vector<const Node*> nodes = topological(results);
+    for (const Node* node : nodes) {
+      if (node->op() == Op::parameter) {  // right or wrong as the case may be
+        const auto index = static_cast<std::size_t>(node->attrs<ParameterAttrs>().index);
+        internal_check(index < parameters.size() && parameters[index] == node->type(),
+                       "a region uses the parameters it has");
+        continue;
+      }
+      if (known_[static_cast<std::size_t>(node->id())]) continue;
+      for (Value operand : node->operands())
+        internal_check(operand.node->id() < node->id(), "operands come before their users");
+      const std::optional<Type> asked = node->type();
+      const std::vector<Type> types = infer_types(
+          definition(node->op()),
+          InferContext{node->operands(), node->attrs(), asked, node->regions(), {}, node->graph()});
+      internal_check(types == node->types(), "a node has the types its shape rule infers");
+      for (const Region& region : node->regions()) check(region.results, region.parameters);
+      known_[static_cast<std::size_t>(node->id())] = true;
+    }
+    return static_cast<int>(nodes.size());
+  }
+
+  std::shared_ptr<Graph> graph_;
+  std::vector<bool> known_;  // by a node's id
 };
 
 }  // namespace
@@ -56,19 +118,18 @@ std::vector<PassReport> run_passes(Function& function, const PipelineOptions& op
     if (std::none_of(passes.begin(), passes.end(), [&](const Pass& p) { return p.name == name; }))
       throw Error(
           fmt::format("there is no pass '{}'; the passes are {}", name, pass_names(options.mode)));
-  const auto size = [&] { return static_cast<int>(topological(function.results).size()); };
-  verify(function);
+  Verifier verifier;
+  int nodes = verifier.check(function);
   std::vector<PassReport> reports;
   for (const Pass& pass : passes) {
-    // The last pass makes kernels, without which nothing runs.
+    // Fusing, too, may be left out, though without kernels nothing runs.
     if (options.disabled.contains(pass.name)) continue;
-    PassReport report{pass.name, 0, size(), 0};
+    PassReport report{pass.name, 0, nodes, 0};
     const auto start = std::chrono::steady_clock::now();
     pass.run(function);
     report.seconds =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    verify(function);
-    report.nodes_after = size();
+    report.nodes_after = nodes = verifier.check(function);
     reports.push_back(report);
     if (options.after) options.after(pass.name, function);
   }
@@ -171,9 +232,11 @@ class Copier {
     std::vector<Region> regions;
     for (const Region& region : node->regions())
       regions.push_back({region.parameters, (*this)(region.results)});
-    const Node* again = to_.make(node->op(), operands, node->attrs(), node->type(), regions);
-    for (const Location& where : from_.locations(node))
-      to_.make(node->op(), operands, node->attrs(), node->type(), regions, where);
+    const std::vector<Location>& places = from_.locations(node);
+    const Node* again = to_.make(node->op(), operands, node->attrs(), node->type(), regions,
+                                 places.empty() ? Location{} : places[0]);
+    for (std::size_t i = 1; i < places.size(); ++i)
+      to_.make(node->op(), operands, node->attrs(), node->type(), regions, places[i]);
     done_[node] = again;
   }
 
@@ -181,25 +244,6 @@ class Copier {
   Graph& to_;
   std::unordered_map<const Node*, const Node*> done_;
 };
-
-void verify_region(std::span<const Value> results, std::span<const Type> parameters) {
-  for (const Node* node : topological(results)) {
-    if (node->op() == Op::parameter) {
-      const auto index = static_cast<std::size_t>(node->attrs<ParameterAttrs>().index);
-      internal_check(index < parameters.size() && parameters[index] == node->type(),
-                     "a region uses the parameters it has");
-      continue;
-    }
-    for (Value operand : node->operands())
-      internal_check(operand.node->id() < node->id(), "operands come before their users");
-    const std::optional<Type> asked = node->type();
-    const std::vector<Type> types = infer_types(
-        definition(node->op()),
-        InferContext{node->operands(), node->attrs(), asked, node->regions(), {}, node->graph()});
-    internal_check(types == node->types(), "a node has the types its shape rule infers");
-    for (const Region& region : node->regions()) verify_region(region.results, region.parameters);
-  }
-}
 
 }  // namespace
 
@@ -213,26 +257,6 @@ void dce(Function& function) {
   function.graph = std::move(graph);
 }
 
-void verify(const Function& function) {
-  const auto& results = function.results;
-  for (Value result : results) {
-    internal_check(&result.graph() == function.graph.get(),
-                   "a result belongs to the function's graph");
-    internal_check(result.index < static_cast<int>(result.node->types().size()), "a result exists");
-  }
-  std::vector<Type> parameters;
-  std::vector<bool> aliased(results.size());
-  for (const Argument& argument : function.arguments) {
-    parameters.push_back(argument.type);
-    if (argument.alias < 0) continue;
-    const auto result = static_cast<std::size_t>(argument.alias);
-    internal_check(result < results.size(), "an aliased result exists");
-    internal_check(!aliased[result], "a result is aliased to one argument");
-    internal_check(results[result].type() == argument.type,
-                   "an aliased result has its argument's type");
-    aliased[result] = true;
-  }
-  verify_region(results, parameters);
-}
+void verify(const Function& function) { Verifier().check(function); }
 
 }  // namespace kiln

@@ -21,6 +21,9 @@ std::vector<Value> results_of(const Node* node);
 std::vector<Value> remake(const Node* node, const std::vector<Value>& operands,
                           std::vector<Region> regions);
 
+/// Leaves a region only those parameters that its results use, numbered anew; their old numbers.
+std::vector<int> drop_unused_parameters(Region& region, Graph& graph);
+
 /// The node again; if it is control flow, with `rewrite(results)` instead of each region's results.
 template <class Rewrite>
 std::vector<Value> remake_inside(const Node* node, const std::vector<Value>& operands,

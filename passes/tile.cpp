@@ -22,6 +22,9 @@ constexpr std::int64_t kMaxRowsNarrow = 14;           // of a tile one vector wi
 constexpr std::int64_t kRowsPerChunk = 64;            // a chunk's rows, when nothing is packed
 constexpr std::int64_t kRowsPerPackedChunk = 256;     // packing is paid for by these
 constexpr std::int64_t kMaxPackedElements = 1 << 19;  // of a panel, on a thread's stack
+// A panel whose rows are strewn over more memory than this is copied together: its lines fall into
+// few sets of the caches, and each of its rows is on a page of its own.
+constexpr std::int64_t kStrewnBytes = 1 << 21;
 
 const Access* load_of(const space::Kernel& space, int expr) {
   const Expr& e = space.exprs[static_cast<std::size_t>(expr)];
@@ -142,8 +145,11 @@ class Tiler {
   void choose_packing() {
     const int k = sum_.over.back();
     const std::int64_t elements = extent(k) * wide_ * kLanes;
-    packed_ = stride(*plan_.column, plan_.v) != 1 && sum_.over.size() == 1 &&
-              stride(*plan_.column, k) == 1 && size_of(sum_.dtype) == 4 && extent(plan_.u) > 1 &&
+    const std::int64_t along = stride(*plan_.column, plan_.v), down = stride(*plan_.column, k);
+    const bool transposed = along != 1 && down == 1 && size_of(sum_.dtype) == 4;
+    const bool strewn = along == 1 && extent(plan_.u) >= kRowsPerPackedChunk &&
+                        extent(k) * std::abs(down) * size_of(sum_.dtype) > kStrewnBytes;
+    packed_ = (transposed || strewn) && sum_.over.size() == 1 && extent(plan_.u) > 1 &&
               elements <= kMaxPackedElements;
     if (packed_) pack_buffer_ = b().buffer(sum_.dtype, loop::Buffer::Kind::local, elements);
     const std::int64_t target_rows = packed_ ? kRowsPerPackedChunk : kRowsPerChunk;
@@ -220,8 +226,29 @@ class Tiler {
     return at;
   }
 
-  /// panel[k][column] = factor(j + column, k), transposed tile by tile.
+  /// panel[k][column] = factor(j + column, k).
   void pack(const Affine& j, std::int64_t columns) {
+    if (stride(*plan_.column, plan_.v) == 1)
+      pack_rows(j, columns);
+    else
+      pack_transposed(j, columns);
+  }
+
+  void pack_rows(const Affine& j, std::int64_t columns) {
+    const int k = sum_.over[0];
+    const Affine from = base(*plan_.column) + j;
+    b().loop("k", {0}, {extent(k)}, 1, [&](loop::Var at) {
+      for (std::int64_t c = 0; c < columns; c += kLanes) {
+        const Affine place = from + Affine::of(at, stride(*plan_.column, k)) + Affine(c);
+        const auto lanes = static_cast<int>(std::min<std::int64_t>(kLanes, columns - c));
+        b().store(pack_buffer_, Affine::of(at, wide_ * kLanes) + Affine(c),
+                  b().load(plan_.column->buffer, place, kLanes, 1, lanes));
+      }
+    });
+  }
+
+  /// Tile by tile.
+  void pack_transposed(const Affine& j, std::int64_t columns) {
     const int k = sum_.over[0];
     const std::int64_t step = stride(*plan_.column, plan_.v);
     const Affine from = base(*plan_.column) + j * step;

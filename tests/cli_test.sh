@@ -79,6 +79,10 @@ done
 prints "dump graph" "stablehlo.dot_general" dump digits --stage graph
 prints "dump fused" "func.func private @contract" dump digits --stage fused
 prints "dump a workload" "kernel = \"row\"" dump softmax_cross_entropy
+prints "the memory a step takes" "optimiser state" dump digit_mlp --stage memory
+prints "less memory" "_again" dump deep_mlp --stage memory --max-memory 20M
+rejects "too little memory" "may take 2097152 bytes, but needs" dump digit_mlp --stage memory --max-memory 2M
+rejects "memory in no unit" "expected a number of bytes" dump digit_mlp --max-memory 2X
 prints "dump dot" "^digraph" dump digits --stage graph --format dot
 if command -v dot >/dev/null; then prints "dump svg" "<svg" dump digits --stage fused --format svg; fi
 prints "dump --after" "stablehlo" dump digits --after simplify
@@ -94,6 +98,10 @@ rejects "unknown mode" "mode" bench digit_mlp --mode quick
 rejects "negative epochs" "epochs.*-1" train digits --epochs -1
 rejects "epochs that are no number" "epochs" train digits --epochs many
 rejects "batch 0" "batch" train digits --batch 0
+rejects "a seed beyond 64 bits" "expected a whole number from 0 to 2^64 - 1, found '18446744073709551616'" \
+  train linear --seed 18446744073709551616
+rejects "a seed below 0" "expected a whole number" train linear --seed -1
+rejects "a timeout that is no number" "above 0, found 'nan'" conformance . --timeout nan
 rejects "lr 0" "lr" train digits --lr 0
 rejects "threads -3" "threads" train digits --threads -3
 rejects "unknown target" "nope" train digits --target nope

@@ -49,6 +49,12 @@ TEST_CASE("matrix_products_of_every_layout_and_odd_size_agree_with_the_reference
         {f32({3, 4, 9, 20}, 1), f32({4, 20, 18}, 2)});
 }
 
+TEST_CASE("products_with_a_large_second_factor_agree_with_the_reference") {
+  // So large that panels of it are copied together; the last panel is a narrow one.
+  check([](const auto& in) { return std::vector{matmul(in[0], in[1]) + in[2]}; },
+        {f32({257, 520}, 1), f32({520, 1030}, 2), f32({1030}, 3)});
+}
+
 TEST_CASE("reductions_over_every_axis_agree_with_the_reference") {
   for (const Ints& axes : {Ints{0}, Ints{1}, Ints{2}, Ints{0, 2}, Ints{1, 2}, Ints{0, 1}, Ints{}})
     check(

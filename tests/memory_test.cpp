@@ -4,9 +4,12 @@
 #include "models/model.h"
 #include "models/workloads.h"
 #include "passes/schedule.h"
+#include "runtime/checkpoint.h"
 #include "runtime/executable.h"
 #include "tests/catch.h"
 #include "tests/plan_check.h"
+#include "tests/random_array.h"
+#include "tests/support.h"
 
 using Catch::Matchers::ContainsSubstring;
 
@@ -31,9 +34,11 @@ std::map<std::string, Function> programs() {
 }
 
 /// The plan refers to the function's nodes.
-StepPlan plan_of(Function& function, Mode mode = Mode::fused) {
+StepPlan plan_of(Function& function, Mode mode = Mode::fused,
+                 std::set<std::string, std::less<>> disabled = {}) {
   PipelineOptions options;
   options.mode = mode;
+  options.disabled = std::move(disabled);
   run_passes(function, options);
   return plan_step(function, {});
 }
@@ -145,6 +150,142 @@ TEST_CASE("jobs_keep_an_order_that_can_run_as_edges_come") {
       for (std::size_t j = i + 1; j < order.size(); ++j)
         REQUIRE(!follows[static_cast<std::size_t>(order[i])][static_cast<std::size_t>(order[j])]);
   }
+}
+
+namespace {
+
+/// How many results of kernels have this type of element.
+int stored(const Function& fused, DType dtype) {
+  int count = 0;
+  for (const Node* node : topological(fused.results))
+    for (const Type& type : node->types()) count += node->op() == Op::call && type.dtype == dtype;
+  return count;
+}
+
+/// The kernels that compute this op.
+int computing(const Function& fused, Op op) {
+  int count = 0;
+  for (const Node* node : topological(fused.results))
+    if (node->op() == Op::call)
+      for (const Node* inner : topological(node->regions()[0].results)) count += inner->op() == op;
+  return count;
+}
+
+bool equal_bits(const std::vector<Array>& a, const std::vector<Array>& b) {
+  return std::ranges::equal(a, b, [](const Array& x, const Array& y) {
+    return x.type() == y.type() && std::ranges::equal(x.bytes(), y.bytes());
+  });
+}
+
+}  // namespace
+
+TEST_CASE("a_relu_s_mask_is_found_again_in_its_result") {
+  for (const char* name : {"digit_mlp", "sin_mlp", "deep_mlp"}) {
+    CAPTURE(name);
+    Function kept = traced(find_workload(name)).function, again = kept;
+    const StepPlan keeping = plan_of(kept, Mode::fused, {"rematerialise"});
+    const StepPlan computing = plan_of(again);
+    CHECK(stored(kept, DType::i1) > 0);
+    CHECK(stored(again, DType::i1) == 0);
+    CHECK(computing.memory.bound < keeping.memory.bound);
+    CHECK(computing.program.launches.size() == keeping.program.launches.size());
+    CHECK(overlap(computing) == std::string());
+  }
+}
+
+TEST_CASE("what_is_computed_again_has_the_bits_it_had") {
+  for (const auto& [name, function] : programs()) {
+    if (name != "sin_mlp" && name != "digits-conv" && name != "nw-parametric" &&
+        name != "additive-attention" && name != "causal-attention")
+      continue;
+    CAPTURE(name);
+    std::vector<Array> inputs;
+    for (const Argument& argument : function.arguments)
+      inputs.push_back(random_array(argument.type, inputs.size(), 0, 2));
+    PipelineOptions keeping;
+    keeping.disabled = {"rematerialise"};
+    const std::vector<Array> results = execute(function, inputs, PipelineOptions());
+    CHECK(equal_bits(results, execute(function, inputs, keeping)));
+    if (name != "causal-attention") continue;
+    Function planned = function;
+    const MemoryReport usual = plan_of(planned).memory;
+    PipelineOptions tight;
+    tight.max_memory = usual.total() - usual.activations / 3;
+    CHECK(equal_bits(results, execute(function, inputs, tight)));
+  }
+}
+
+TEST_CASE("an_elementary_function_is_not_computed_twice") {
+  // Rows too long for one kernel: what the maximum and the shift by it read is stored.
+  const Type type{DType::f32, {4, 40000}};
+  const Function function =
+      trace({type}, [](const auto& in) { return std::vector{softmax(exp(in[0]) * 3.0, 1)}; });
+  Function compiled = function;
+  run_passes(compiled);
+  CHECK(computing(compiled, Op::exponential) <= 2);  // exp of the logits, exp of the softmax
+  const std::vector<Array> inputs{random_array(type, 1, -1, 5)};
+  const Array result = execute(function, inputs, PipelineOptions())[0];
+  double sum = 0;
+  for (std::int64_t i = 0; i < result.count(); ++i) sum += result.as_double(i);
+  CHECK(std::abs(sum - 4) < 1e-3);
+}
+
+namespace {
+
+/// Many layers of few weights: nearly all of its memory waits for the backward part.
+struct Stack : Module {
+  Stack() {
+    for (int i = 0; i < 64; ++i)
+      layers.push_back(std::make_unique<Linear>(this, fmt::format("layer{}", i), 16, 16));
+  }
+  Tensor operator()(Tensor x) const {
+    for (const auto& layer : layers) x = relu((*layer)(x));
+    return x;
+  }
+  std::vector<std::unique_ptr<Linear>> layers;
+};
+
+struct Trained {
+  MemoryReport memory;
+  std::uint64_t weights;
+};
+
+/// Three steps of a fresh stack under a limit.
+Trained train_stack(std::int64_t max_memory) {
+  const std::int64_t before = std::exchange(settings().max_memory, max_memory);
+  const std::shared_ptr<void> restore(nullptr, [=](void*) { settings().max_memory = before; });
+  manual_seed(1);
+  Stack net;
+  SGD sgd({.lr = 0.1});
+  auto step = jit([&](const Tensor& x, const Tensor& y) {
+    const auto [loss, grads] =
+        value_and_grad([&] { return mse_loss(net(x), y); }, net.parameters());
+    sgd.update(net.parameters(), grads);
+    return loss;
+  });
+  const Type type{DType::f32, {256, 16}};
+  const Array x = random_array(type, 1), y = random_array(type, 2);
+  for (int i = 0; i < 3; ++i) step(x, y);
+  return {step.memory(), hash_of(net.state())};
+}
+
+}  // namespace
+
+TEST_CASE("half_the_memory_gives_the_same_weights") {
+  const Trained usual = train_stack(0);
+  for (const std::int64_t limit : {usual.memory.total() * 3 / 4, usual.memory.total() / 2}) {
+    const Trained tight = train_stack(limit);
+    CHECK(tight.memory.total() <= limit);
+    CHECK(tight.memory.parameters == usual.memory.parameters);
+    CHECK(tight.weights == usual.weights);
+  }
+}
+
+TEST_CASE("a_limit_that_cannot_be_kept_is_refused_with_the_figures") {
+  const MemoryReport usual = train_stack(0).memory;
+  CHECK_THROWS_WITH(train_stack(usual.parameters),
+                    ContainsSubstring(fmt::format("may take {} bytes", usual.parameters)) &&
+                        ContainsSubstring(fmt::format("parameters {}", usual.parameters)));
 }
 
 }  // namespace kiln
