@@ -2,8 +2,12 @@
 
 #include <algorithm>
 #include <chrono>
+#include <functional>
+#include <future>
 #include <mutex>
+#include <numeric>
 #include <optional>
+#include <thread>
 #include <utility>
 
 #include <fmt/format.h>
@@ -144,6 +148,33 @@ std::unique_ptr<llvm::Module> whole_module(const Program& program, const Target&
       [&](llvm::LLVMContext& c) { return codegen::emit_module(program, target, c); }, context);
 }
 
+/// Kernels for each processor, of about the same work: the heaviest first, each to who has least.
+/// What a kernel becomes does not depend on who is with it.
+std::vector<std::vector<std::size_t>> shares_of(std::span<const codegen::NamedKernel> kernels) {
+  constexpr std::size_t kSmall = 40;          // registers: what a kernel takes at least
+  constexpr std::size_t kWorthAThread = 400;  // a register takes about 20 µs, a module 1 ms
+  std::vector<std::size_t> work, order(kernels.size());
+  for (const codegen::NamedKernel& each : kernels)
+    work.push_back(kSmall + each.kernel->registers.size());
+  const std::size_t all = std::accumulate(work.begin(), work.end(), std::size_t{0});
+  const std::size_t processors = std::max(1U, std::thread::hardware_concurrency());
+  const std::size_t count =
+      std::clamp<std::size_t>(std::min(all / kWorthAThread, kernels.size()), 1, processors);
+
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::stable_sort(order.begin(), order.end(),
+                   [&](std::size_t a, std::size_t b) { return work[a] > work[b]; });
+  std::vector<std::vector<std::size_t>> shares(count);
+  std::vector<std::size_t> taken(count);
+  for (const std::size_t kernel : order) {
+    const auto least =
+        static_cast<std::size_t>(std::min_element(taken.begin(), taken.end()) - taken.begin());
+    shares[least].push_back(kernel);
+    taken[least] += work[kernel];
+  }
+  return shares;
+}
+
 }  // namespace
 
 struct CompiledProgram::Impl {
@@ -212,14 +243,33 @@ CompiledProgram CompiledProgram::compile(const Program& program, const Target& t
     missing_keys.push_back(key);
   }
   if (!missing.empty()) {
-    const ObjectCode object = object_of(target, [&](llvm::LLVMContext& context) {
-      return codegen::emit_kernels(missing, target, context);
-    });
-    impl->add(object.times);
-    impl->object_bytes += object.bytes.size();
+    const Stopwatch generating;
+    const std::vector<std::vector<std::size_t>> shares = shares_of(missing);
+    const auto object_with = [&](const std::vector<std::size_t>& share) {
+      std::vector<codegen::NamedKernel> kernels;
+      for (const std::size_t i : share) kernels.push_back(missing[i]);
+      return object_of(target, [&](llvm::LLVMContext& context) {
+        return codegen::emit_kernels(kernels, target, context);
+      });
+    };
+    std::vector<std::future<ObjectCode>> others;
+    for (std::size_t s = 1; s < shares.size(); ++s)
+      others.push_back(std::async(std::launch::async, object_with, std::cref(shares[s])));
+    std::vector<ObjectCode> objects{object_with(shares[0])};
+    for (std::future<ObjectCode>& other : others) objects.push_back(other.get());
+    impl->times.emit_ms += objects[0].times.emit_ms;
+    impl->times.codegen_ms += generating.milliseconds() - objects[0].times.emit_ms;
     const Stopwatch linking;
-    const std::vector<KernelCode> made =
-        cache.add(missing_keys, std::string_view(object.bytes.data(), object.bytes.size()));
+    std::vector<KernelCode> made(missing.size());
+    for (std::size_t s = 0; s < shares.size(); ++s) {
+      const std::vector<char>& bytes = objects[s].bytes;
+      std::vector<Digest> keys;
+      for (const std::size_t i : shares[s]) keys.push_back(missing_keys[i]);
+      const std::vector<KernelCode> codes =
+          cache.add(keys, std::string_view(bytes.data(), bytes.size()));
+      for (std::size_t i = 0; i < codes.size(); ++i) made[shares[s][i]] = codes[i];
+      impl->object_bytes += bytes.size();
+    }
     impl->times.link_ms += linking.milliseconds();
     for (std::size_t i = 0; i < impl->keys.size(); ++i)
       if (impl->kernels[i].object == nullptr)

@@ -131,6 +131,11 @@ std::pair<Function, double> Recomputation::apply(const Chosen& chosen) const {
     const auto found = again.find(*node);
     if (found == again.end()) continue;
     Copy& copy = found->second;
+    // Part of a kernel is another kernel: the order of its sums may follow from the rest of it, and
+    // what sorts or scatters makes all of its results at once.
+    if (const std::string& kind = (*node)->attrs<CallAttrs>().kind;
+        kind != "map" && kind != "contract")
+      for (int i = 0; i < static_cast<int>((*node)->types().size()); ++i) copy.results.insert(i);
     copy.region.parameters = (*node)->regions()[0].parameters;
     for (const int index : copy.results)
       copy.region.results.push_back((*node)->regions()[0].results[static_cast<std::size_t>(index)]);

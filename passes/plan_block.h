@@ -18,6 +18,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <tuple>
 #include <unordered_map>
 #include <vector>
 
@@ -94,7 +95,8 @@ class StepBuilder {
   std::unordered_map<const Node*, std::vector<std::pair<const Node*, std::unique_ptr<StepKernel>>>>
       bodies_;
   std::map<std::pair<DType, std::int64_t>, StepKernel> copies_;  // by type and length
-  std::unordered_map<std::string, int> kernels_;                 // by content
+  std::map<std::tuple<std::int64_t, std::size_t, std::size_t>, std::vector<int>>
+      kernels_;  // of the program, by their size
   std::map<const Node*, BufferRef> constants_;
 };
 

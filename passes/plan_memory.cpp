@@ -4,13 +4,16 @@
 #include <algorithm>
 
 #include "ir/op.h"
-#include "passes/cost.h"
 #include "passes/lower.h"
 #include "passes/plan_block.h"
 
 namespace kiln {
 namespace {
 
+// The cost model: what one thread does in a second, roughly. It decides only how many threads share
+// a kernel's chunks, never what they compute.
+constexpr double kFlopsPerSecond = 5e10;
+constexpr double kBytesPerSecond = 2e10;
 constexpr double kSecondsPerThread = 10e-6;  // less is not worth waking a thread for
 
 space::Kernel copy_kernel(const Type& type) {
@@ -53,10 +56,8 @@ BufferRef StepBuilder::constant(const Node* node) {
 }
 
 void StepBuilder::occupy(const BufferRef& place, Value value) {
-  if (place.kind != BufferRef::Kind::arena) return;
-  std::vector<Tenant>& tenants = tenants_[static_cast<std::size_t>(place.index)];
-  // What a loop's body writes to a carried value's place is that value.
-  if (tenants.empty() || roles_.know(value)) tenants.push_back({now_, value});
+  if (place.kind == BufferRef::Kind::arena)
+    tenants_[static_cast<std::size_t>(place.index)].push_back({now_, value});
 }
 
 void StepBuilder::tick() {
@@ -88,19 +89,31 @@ StepKernel& StepBuilder::kernel_of(const Node& call) {
 /// Puts a kernel into the program, where there is none like it.
 void StepBuilder::schedule(StepKernel& kernel) {
   loop::Kernel loops = vectorise(kernel.space, target_);
-  const double seconds = seconds_on_one_thread(kernel.space);
+  const double seconds = kernel.space.flops() / kFlopsPerSecond +
+                         static_cast<double>(kernel.space.bytes()) / kBytesPerSecond;
   kernel.threads = std::clamp<std::int64_t>(static_cast<std::int64_t>(seconds / kSecondsPerThread),
                                             1, std::max<std::int64_t>(loops.chunks, 1));
   Program& program = plan_.program;
-  // The same loops over part of a buffer and over all of one are two kernels to `space_of`.
-  std::string content = loops.content();
-  for (const space::Buffer& buffer : kernel.space.buffers)
-    content += fmt::format(" {}", buffer.count);
-  const auto [slot, fresh] =
-      kernels_.try_emplace(std::move(content), static_cast<int>(program.kernels.size()));
-  kernel.number = slot->second;
-  if (!fresh) return;
   interleave(loops);
+  // The same loops over part of a buffer and over all of one are two kernels to `space_of`.
+  const auto is_same = [&](int number) {
+    const auto n = static_cast<std::size_t>(number);
+    return std::equal(
+               kernel.space.buffers.begin(), kernel.space.buffers.end(),
+               plan_.spaces[n].buffers.begin(), plan_.spaces[n].buffers.end(),
+               [](const space::Buffer& a, const space::Buffer& b) { return a.count == b.count; }) &&
+           program.kernels[n].content() == loops.content();
+  };
+  // To print kernels takes time: only those of one size are compared.
+  std::vector<int>& alike =
+      kernels_[{loops.chunks, loops.registers.size(), loops.variables.size()}];
+  const auto same = std::find_if(alike.begin(), alike.end(), is_same);
+  if (same != alike.end()) {
+    kernel.number = *same;
+    return;
+  }
+  kernel.number = static_cast<int>(program.kernels.size());
+  alike.push_back(kernel.number);
   program.kernels.push_back(std::move(loops));
   plan_.spaces.push_back(kernel.space);
 }

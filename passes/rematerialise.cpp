@@ -196,6 +196,7 @@ class Rematerialiser {
   void consider(Value value) {
     const std::vector<const Node*>& readers = readers_[key(value)];
     if (value.type().bytes() < kWorthBytes || kept_.contains(key(value)) || readers.empty()) return;
+    if (!is_free_of_sums(value.node)) return;
     const Body& maker = bodies_.at(value.node);
     Recipe recipe(value.node, maker);
     if (!recipe.find(value.index)) return;
@@ -278,12 +279,17 @@ class Rematerialiser {
     return known->second;
   }
 
-  /// Whether a kernel uses an operand element by element, and sums nothing but products: the order
-  /// of other sums follows from how the kernel's memory lies, which would change.
+  /// Whether a kernel sums nothing but products. The order of other sums follows from how all of
+  /// the kernel's memory lies, so neither operands nor results of theirs may change.
+  static bool is_free_of_sums(const Node* call) {
+    const std::string& kind = call->attrs<CallAttrs>().kind;
+    return kind == "map" || kind == "contract";
+  }
+
+  /// Whether such a kernel uses an operand element by element.
   static bool reads_by_element(const Node* call, const Body& body, int operand) {
     std::set<const Node*> carries;  // views of the operand
-    const std::string& kind = call->attrs<CallAttrs>().kind;
-    if (kind != "map" && kind != "contract") return false;
+    if (!is_free_of_sums(call)) return false;
     for (Value result : body.region.results)
       if (result.node->op() == Op::parameter) return false;
     for (const Node* node : topological(body.region.results)) {

@@ -9,8 +9,9 @@
 // away from values that are in memory then anyway: operands or other results of the kernel that
 // made it. A comparison with what a select replaced is found again in that select's result. No
 // sum and no elementary function is ever computed twice: what feeds a maximum and the shift by it
-// must be one value, and storing it is cheaper. Nor does a value move into a kernel that sums, as
-// the order of its sums follows from how its operands lie in memory: results keep their bits.
+// must be one value, and storing it is cheaper. Nor does a value move out of or into a kernel that
+// sums anything but products, as the order of its sums follows from how its operands and results
+// lie in memory: results keep their bits.
 //
 // Requires: a fused function.  Leaves: a fused function, with fewer or smaller results of kernels.
 #pragma once

@@ -3,12 +3,14 @@
 
 #include "models/model.h"
 #include "models/workloads.h"
+#include "passes/fit_memory.h"
 #include "passes/schedule.h"
 #include "runtime/checkpoint.h"
 #include "runtime/executable.h"
 #include "tests/catch.h"
 #include "tests/plan_check.h"
 #include "tests/random_array.h"
+#include "tests/random_graph.h"
 #include "tests/support.h"
 
 using Catch::Matchers::ContainsSubstring;
@@ -279,6 +281,31 @@ TEST_CASE("half_the_memory_gives_the_same_weights") {
     CHECK(tight.memory.parameters == usual.memory.parameters);
     CHECK(tight.weights == usual.weights);
   }
+}
+
+TEST_CASE("random_graphs_keep_their_bits_within_a_limit") {
+  int fitted = 0;
+  for (std::uint64_t seed = 1; seed <= 40; ++seed) {
+    CAPTURE(seed);
+    const RandomGraph random = random_graph(seed, {.steps = 40});
+    Function planned = random.function;
+    const MemoryReport usual = plan_of(planned).memory;
+    PipelineOptions tight;
+    tight.max_memory = usual.total() - usual.arena / 10;
+    Function limited = random.function;
+    run_passes(limited);
+    StepPlan plan;
+    try {
+      plan = plan_within(limited, {}, tight.max_memory);
+    } catch (const Error&) {
+      continue;  // refused: too little of it waits
+    }
+    CHECK(overlap(plan) == std::string());
+    ++fitted;
+    CHECK(equal_bits(execute(random.function, random.inputs),
+                     execute(random.function, random.inputs, tight)));
+  }
+  CHECK(fitted > 0);
 }
 
 TEST_CASE("a_limit_that_cannot_be_kept_is_refused_with_the_figures") {
