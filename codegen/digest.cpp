@@ -13,6 +13,13 @@ Digest Digest::of(std::string_view content) {
   return {hasher.final<16>()};
 }
 
+Digest Digest::of_pieces(const std::function<void(const Sink&)>& pieces) {
+  llvm::BLAKE3 hasher;
+  pieces(
+      [&](std::string_view piece) { hasher.update(llvm::StringRef(piece.data(), piece.size())); });
+  return {hasher.final<16>()};
+}
+
 std::string Digest::hex() const { return fmt::format("{:02x}", fmt::join(bytes, "")); }
 
 }  // namespace kiln

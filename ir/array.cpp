@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <limits>
+#include <memory>
 
 namespace kiln {
 namespace {
@@ -27,17 +28,21 @@ std::shared_ptr<std::byte[]> aligned_zeros(std::size_t bytes) {
   // Whole cache lines, at least one: an empty tensor still has an address.
   const std::size_t rounded = std::max(kAlignment, (bytes + kAlignment - 1) & ~(kAlignment - 1));
   const std::size_t held = held_bytes.fetch_add(rounded) + rounded;
-  void* memory = held > machine_memory() ? nullptr : std::aligned_alloc(kAlignment, rounded);
-  if (memory == nullptr) {
+  // Large blocks come from the system as zeros, and calloc knows: their pages cost nothing before
+  // they are used.
+  void* block = held > machine_memory() ? nullptr : std::calloc(rounded + kAlignment, 1);
+  if (block == nullptr) {
     held_bytes -= rounded;
     throw Error(
         fmt::format("out of memory: {} bytes were asked for beside {} in use; this machine "
                     "has {}",
                     rounded, held - rounded, machine_memory()));
   }
-  std::memset(memory, 0, rounded);
-  return {static_cast<std::byte*>(memory), [rounded](std::byte* p) {
-            std::free(p);
+  void* aligned = block;
+  std::size_t space = rounded + kAlignment;
+  std::align(kAlignment, rounded, aligned, space);
+  return {static_cast<std::byte*>(aligned), [block, rounded](std::byte*) {
+            std::free(block);
             held_bytes -= rounded;
           }};
 }

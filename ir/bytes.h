@@ -35,6 +35,8 @@ class ByteWriter {
   void raw(std::span<const std::uint8_t> bytes) {
     bytes_.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   }
+  std::string_view bytes() const { return bytes_; }
+  void clear() { bytes_.clear(); }
   std::string take() { return std::move(bytes_); }
 
  private:

@@ -10,17 +10,19 @@ namespace {
 
 class Identity {
  public:
-  explicit Identity(const Function& function)
-      : numbers_(static_cast<std::size_t>(function.graph->size()), kUnknown) {}
+  using Sink = std::function<void(std::string_view)>;
 
-  std::string of(const Function& function) {
+  Identity(const Function& function, const Sink& sink)
+      : sink_(sink), numbers_(static_cast<std::size_t>(function.graph->size()), kUnknown) {}
+
+  void of(const Function& function) {
     put(function.arguments.size());
     for (const Argument& argument : function.arguments) {
       put(argument.type);
       put(argument.alias);
     }
     put_results(function.results);
-    return out_.take();
+    sink_(out_.bytes());
   }
 
  private:
@@ -71,6 +73,10 @@ class Identity {
     put(node.operands().size());
     for (const Value& operand : node.operands()) put_value(operand);
     number(&node) = count_++;
+    if (out_.bytes().size() >= kPiece) {
+      sink_(out_.bytes());
+      out_.clear();
+    }
   }
 
   void put_value(const Value& value) {
@@ -81,7 +87,9 @@ class Identity {
   int& number(const Node* node) { return numbers_[static_cast<std::size_t>(node->id())]; }
 
   static constexpr int kUnknown = -1;
+  static constexpr std::size_t kPiece = 8192;  // bytes that stay in the first cache
 
+  const Sink& sink_;
   ByteWriter out_;
   std::vector<int> numbers_;  // by a node's id
   int count_ = 0;
@@ -89,6 +97,8 @@ class Identity {
 
 }  // namespace
 
-std::string identity(const Function& function) { return Identity(function).of(function); }
+void identity(const Function& function, const std::function<void(std::string_view)>& sink) {
+  Identity(function, sink).of(function);
+}
 
 }  // namespace kiln

@@ -6,12 +6,14 @@
 // needs.
 #pragma once
 
-#include <string>
+#include <functional>
+#include <string_view>
 
 #include "ir/graph.h"
 
 namespace kiln {
 
-std::string identity(const Function& function);
+/// Gives the bytes to `sink`, piece by piece.
+void identity(const Function& function, const std::function<void(std::string_view)>& sink);
 
 }  // namespace kiln

@@ -49,6 +49,12 @@ constexpr const char* kNames =
     "Tensors in safetensors files have the names of arguments and results: the attribute "
     "kiln.name,\n"
     "else arg0, arg1, … and result0, result1, …\n";
+constexpr const char* kEnvironment =
+    "Environment:\n"
+    "  KILN_THREADS     threads a step may use (default: all processors)\n"
+    "  KILN_CACHE       folder for compiled code, or off (default: $XDG_CACHE_HOME/kiln, else "
+    "~/.cache/kiln)\n"
+    "  KILN_CACHE_SIZE  its bound in MiB (default: 256)\n";
 constexpr const char* kStatus =
     "Exit status: 0 done, 1 a check failed, 2 the input was wrong, 3 a bug in kiln.\n";
 
@@ -395,7 +401,7 @@ int run(int argc, char** argv, const std::string& version) {
     passed = conformance(conforming);
   });
 
-  app.footer(examples() + "\n" + kStatus);
+  app.footer(examples() + "\n" + kEnvironment + "\n" + kStatus);
   for (CLI::App* command : app.get_subcommands({})) {
     const bool takes_tensors = command == run_command || command == check_command;
     command->footer(examples(command->get_name()) + (takes_tensors ? kNames : ""));

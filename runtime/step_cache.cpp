@@ -44,8 +44,10 @@ Digest step_key(const Function& function, const PipelineOptions& options, const 
   writer.put(static_cast<std::int64_t>(disabled.size()));
   for (const std::string& pass : disabled) writer.put(pass);
   writer.put(max_memory);
-  writer.put(identity(function));
-  return Digest::of(writer.take());
+  return Digest::of_pieces([&](const Digest::Sink& sink) {
+    sink(writer.bytes());
+    identity(function, sink);
+  });
 }
 
 std::optional<StepCode> load_step(const Digest& key, std::size_t pointers, CodeCache& cache,
