@@ -18,6 +18,20 @@ bool is_maker(const Node& node) { return node.op() == Op::call || traits(node).c
 /// the operand lies.
 bool changes(const Node& loop, int carried) { return !is_invariant(loop, carried); }
 
+/// Whether a kernel writes rows that end within a vector. In place, the next row's first load would
+/// overlap the masked store just before it, and wait until that has left for the cache: twice the
+/// time, measured for rows of ten.
+bool rows_end_within_vectors(const space::Kernel& kernel, int buffer) {
+  for (const space::Store& store : kernel.stores) {
+    if (store.access.buffer != buffer) continue;
+    for (std::size_t d = 0; d < kernel.dims.size(); ++d)
+      if (store.access.strides[d] == 1)
+        return kernel.dims[d].extent % loop::kLanes != 0 &&
+               kernel.dims[d].extent < kernel.buffers[static_cast<std::size_t>(buffer)].count;
+  }
+  return false;
+}
+
 }  // namespace
 
 BlockPlanner::BlockPlanner(StepBuilder& step, std::span<const Value> results,
@@ -151,7 +165,9 @@ std::vector<Overlay> BlockPlanner::overlays(int maker,
   std::vector<Overlay> found;
   for (int r = 0; r < static_cast<int>(node.types().size()); ++r) {
     const int fresh = piece_of({&node, r});
-    if (fresh < 0) continue;
+    if (fresh < 0 || rows_end_within_vectors(kernels_[at(maker)]->space,
+                                             static_cast<int>(node.operands().size()) + r))
+      continue;
     for (Value operand : node.operands()) {
       const int old = piece_of(operand);
       const Type &from = operand.type(), &to = node.type(r);
