@@ -9,6 +9,7 @@
 #include "runtime/checkpoint.h"
 #include "runtime/safetensors.h"
 #include "tests/catch.h"
+#include "tests/source_folder.h"
 #include "tests/support.h"
 #include "tests/temp_folder.h"
 
@@ -20,7 +21,7 @@ const NamedArrays& golden(const std::string& name) {
   const auto [file, is_new] = files.try_emplace(name);
   if (is_new)
     file->second =
-        load_safetensors(KILN_SOURCE_DIR "/tests/golden/" + name + ".safetensors").tensors;
+        load_safetensors(source_folder() + "/tests/golden/" + name + ".safetensors").tensors;
   return file->second;
 }
 

@@ -14,6 +14,7 @@
 #include "runtime/random.h"
 #include "runtime/safetensors.h"
 #include "tests/catch.h"
+#include "tests/source_folder.h"
 #include "tests/temp_folder.h"
 
 namespace kiln {
@@ -21,7 +22,7 @@ namespace {
 
 using nlohmann::json;
 
-const std::string kGolden = std::string(KILN_SOURCE_DIR) + "/tests/golden/";
+const std::string kGolden = source_folder() + "/tests/golden/";
 
 std::unique_ptr<Learner> learner(const std::string& name) {
   std::unique_ptr<Model> model = find_model(name).make();

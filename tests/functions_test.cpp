@@ -11,6 +11,7 @@
 #include "passes/autodiff.h"
 #include "runtime/safetensors.h"
 #include "tests/catch.h"
+#include "tests/source_folder.h"
 #include "tests/support.h"
 
 namespace kiln {
@@ -343,7 +344,7 @@ void check_together(std::span<const Sample> samples) {
 
 TEST_CASE("functions_and_their_gradients_agree_with_pytorch", "[functions]") {
   const NamedArrays data =
-      load_safetensors(std::string(KILN_SOURCE_DIR) + "/tests/torch/functions.safetensors").tensors;
+      load_safetensors(source_folder() + "/tests/torch/functions.safetensors").tensors;
   std::set<std::string> names;
   for (const auto& [key, value] : data) names.insert(key.substr(0, key.rfind('/')));
   for (const auto* table : {&element_wise(), &structural(), &combining()})

@@ -16,6 +16,7 @@
 #include "runtime/safetensors.h"
 #include "tests/catch.h"
 #include "tests/golden_programs.h"
+#include "tests/source_folder.h"
 #include "tests/support.h"
 #include "tests/traced_step.h"
 
@@ -25,7 +26,7 @@ namespace {
 using golden::Named;
 using nlohmann::json;
 
-const std::string kFolder = std::string(KILN_SOURCE_DIR) + "/tests/golden/";
+const std::string kFolder = source_folder() + "/tests/golden/";
 
 const json& cases() {
   static const json manifest = json::parse(std::ifstream(kFolder + "manifest.json"));

@@ -12,6 +12,7 @@
 #include "passes/pipeline.h"
 #include "passes/trip_count.h"
 #include "runtime/atomic_file.h"
+#include "tests/source_folder.h"
 #include "tests/text_samples.h"
 
 namespace kiln {
@@ -261,7 +262,7 @@ std::vector<std::string> hostile_seeds() {
           text.size() < kLongest)
         texts.push_back(text);
   }
-  const auto folder = std::filesystem::path(KILN_SOURCE_DIR) / "tests/jax";
+  const auto folder = std::filesystem::path(source_folder()) / "tests/jax";
   std::vector<std::string> lowered;
   for (const auto& entry : std::filesystem::directory_iterator(folder))
     if (entry.path().extension() == ".mlir") lowered.push_back(read_file(entry.path().string()));

@@ -9,6 +9,7 @@
 #include "runtime/function_io.h"
 #include "runtime/run_function.h"
 #include "tests/catch.h"
+#include "tests/source_folder.h"
 #include "tests/support.h"
 
 namespace kiln {
@@ -19,7 +20,7 @@ constexpr double kOfLargest = 1e-5;
 }  // namespace
 
 TEST_CASE("programs_lowered_by_jax_agree_with_jax_in_every_mode") {
-  const std::filesystem::path folder = std::filesystem::path(KILN_SOURCE_DIR) / "tests/jax";
+  const std::filesystem::path folder = std::filesystem::path(source_folder()) / "tests/jax";
   int programs = 0, without_exact = 0;
   for (const auto& entry : std::filesystem::directory_iterator(folder)) {
     if (entry.path().extension() != ".mlir") continue;

@@ -16,6 +16,7 @@
 #include "runtime/checkpoint.h"
 #include "runtime/jit.h"
 #include "tests/catch.h"
+#include "tests/source_folder.h"
 #include "tests/support.h"
 #include "tests/temp_folder.h"
 #include "tests/traced_step.h"
@@ -28,7 +29,7 @@ using Tensors = std::vector<Tensor>;
 
 const NamedArrays& pytorch() {
   static const NamedArrays tensors =
-      load_safetensors(std::string(KILN_SOURCE_DIR) + "/tests/torch/layers.safetensors").tensors;
+      load_safetensors(source_folder() + "/tests/torch/layers.safetensors").tensors;
   return tensors;
 }
 

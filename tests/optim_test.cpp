@@ -12,6 +12,7 @@
 #include "runtime/jit.h"
 #include "runtime/safetensors.h"
 #include "tests/catch.h"
+#include "tests/source_folder.h"
 #include "tests/support.h"
 #include "tests/temp_folder.h"
 #include "tests/traced_step.h"
@@ -23,7 +24,7 @@ using Catch::Matchers::ContainsSubstring;
 
 const NamedArrays& pytorch() {
   static const NamedArrays tensors =
-      load_safetensors(std::string(KILN_SOURCE_DIR) + "/tests/torch/optim.safetensors").tensors;
+      load_safetensors(source_folder() + "/tests/torch/optim.safetensors").tensors;
   return tensors;
 }
 

@@ -11,6 +11,7 @@
 
 #include "runtime/atomic_file.h"
 #include "tests/catch.h"
+#include "tests/source_folder.h"
 #include "tests/temp_folder.h"
 
 namespace kiln {
@@ -19,7 +20,7 @@ namespace {
 using Catch::Matchers::ContainsSubstring;
 using namespace std::string_literals;
 
-std::string golden(const std::string& name) { return KILN_SOURCE_DIR "/tests/golden/" + name; }
+std::string golden(const std::string& name) { return source_folder() + "/tests/golden/" + name; }
 
 /// A file of this header and these data bytes.
 std::string file_of(const std::string& header, const std::string& data) {

@@ -13,6 +13,7 @@
 #include "runtime/random.h"
 #include "runtime/safetensors.h"
 #include "tests/catch.h"
+#include "tests/source_folder.h"
 #include "tests/support.h"
 #include "tests/temp_folder.h"
 #include "tests/traced_step.h"
@@ -22,7 +23,7 @@ namespace {
 
 using nlohmann::json;
 
-const std::string kGolden = std::string(KILN_SOURCE_DIR) + "/tests/golden/";
+const std::string kGolden = source_folder() + "/tests/golden/";
 
 /// What a network makes of a case's inputs, by the manifest's names.
 using Forward = std::function<std::map<std::string, Tensor>(const std::map<std::string, Tensor>&)>;
