@@ -69,7 +69,7 @@ std::string read(const fs::path& file) {
 }  // namespace
 
 TEST_CASE("every_include_respects_the_seams_between_folders") {
-  const fs::path root = source_folder();
+  const fs::path root = kiln::source_folder();
   std::vector<std::string> found;
   for (const std::string& folder : folders) {
     for (const auto& entry : fs::recursive_directory_iterator(root / folder)) {
@@ -87,7 +87,7 @@ TEST_CASE("every_include_respects_the_seams_between_folders") {
 
 TEST_CASE("the_top_level_folders_are_the_seven_agreed_ones") {
   std::set<std::string> found;
-  for (const auto& entry : fs::directory_iterator(source_folder())) {
+  for (const auto& entry : fs::directory_iterator(kiln::source_folder())) {
     const std::string name = entry.path().filename().string();
     if (entry.is_directory() && !name.starts_with('.') && name != "build") found.insert(name);
   }
