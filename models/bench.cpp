@@ -65,11 +65,7 @@ std::string_view name_of(Mode mode) { return mode == Mode::fused ? "fused" : "un
 class Contestant {
  public:
   Contestant(const Workload& workload, Mode mode) : mode_(mode), work_(workload.prepare()) {
-    std::vector<Type> types;
-    for (const Array& input : work_.inputs) {
-      types.push_back(input.type());
-      inputs_.push_back(&input);
-    }
+    inputs_ = work_.input_arrays();
     // One contestant's compiling says nothing of another's: each has a cache of its own, empty
     // first.
     const TemporaryFolder folder;
@@ -77,8 +73,7 @@ class Contestant {
       compiled_.reset();
       settings().set_code_cache(std::make_shared<CodeCache>(ObjectStore(folder.path())));
       const double start = now();
-      compiled_ =
-          std::make_unique<Compiled>(Trace::run(work_.function, types), mode, settings().target);
+      compiled_ = std::make_unique<Compiled>(work_.trace(), mode, settings().target);
       return now() - start;
     };
     compile_seconds_ = ready();

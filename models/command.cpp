@@ -117,10 +117,7 @@ std::pair<Function, std::size_t> function_to_dump(const std::string& program) {
   const auto& works = workloads();
   const auto is_named = [&](const Workload& work) { return work.name == program; };
   if (const auto named = std::find_if(works.begin(), works.end(), is_named); named != works.end()) {
-    const PreparedWork work = named->prepare();
-    std::vector<Type> types;
-    for (const Array& input : work.inputs) types.push_back(input.type());
-    const Traced traced = Jit<std::vector<Tensor>>(work.function).trace(types);
+    const Traced traced = named->prepare().trace();
     return {traced.function, traced.outputs};
   }
   const Traced traced = find_model(program).make()->traced();

@@ -1,4 +1,5 @@
-// The named pieces of work that figures are quoted for.
+// The named pieces of work that figures are quoted for. They come in families, each in a file of
+// its own: models/workloads_training, _attention and _kernels.
 #pragma once
 
 #include <functional>
@@ -14,7 +15,17 @@ namespace kiln {
 struct PreparedWork {
   std::shared_ptr<void> state;
   TensorFunction function;
-  std::vector<Array> inputs;
+  struct Input {
+    std::string name;
+    Array value;
+  };
+  std::vector<Input> inputs;
+  std::vector<std::string> outputs;  // names, one for each result of the function
+
+  std::vector<Type> input_types() const;
+  std::vector<const Array*> input_arrays() const;
+  /// The function, traced with its inputs' names.
+  Traced trace() const;
 };
 
 struct Workload {

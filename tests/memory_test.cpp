@@ -18,12 +18,7 @@ using Catch::Matchers::ContainsSubstring;
 namespace kiln {
 namespace {
 
-Traced traced(const Workload& workload) {
-  const PreparedWork work = workload.prepare();
-  std::vector<Type> types;
-  for (const Array& input : work.inputs) types.push_back(input.type());
-  return Trace::run(work.function, types);
-}
+Traced traced(const Workload& workload) { return workload.prepare().trace(); }
 
 /// Every workload and every model's step, as traced.
 std::map<std::string, Function> programs() {

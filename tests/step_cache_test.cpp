@@ -49,12 +49,7 @@ CompileReport report_of(const Function& function, const PipelineOptions& options
   return Executable(function, options, Target::host()).report();
 }
 
-Function workload(const char* name) {
-  const PreparedWork work = find_workload(name).prepare();
-  std::vector<Type> types;
-  for (const Array& input : work.inputs) types.push_back(input.type());
-  return Trace::run(work.function, types).function;
-}
+Function workload(const char* name) { return find_workload(name).prepare().trace().function; }
 
 Digest key_of(const Function& function) { return step_key(function, {}, Target::host()); }
 
@@ -326,10 +321,8 @@ TEST_CASE("every_model_and_workload_is_ready_from_the_cache_within_5_ms", "[timi
   };
   for (const char* name : {"digit_mlp", "sin_mlp", "deep_mlp", "softmax_cross_entropy"}) {
     const PreparedWork work = find_workload(name).prepare();
-    std::vector<Type> types;
-    for (const Array& input : work.inputs) types.push_back(input.type());
     INFO(name);
-    CHECK(milliseconds([&] { return Trace::run(work.function, types).function; }) <= 5);
+    CHECK(milliseconds([&] { return work.trace().function; }) <= 5);
   }
   for (const ModelEntry& entry : registered_models()) {
     const std::unique_ptr<Model> model = entry.make();

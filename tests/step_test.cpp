@@ -54,14 +54,9 @@ namespace {
 class Stepper {
  public:
   Stepper(const std::string& workload, Mode mode, const Target& target)
-      : work_(find_workload(workload).prepare()) {
-    std::vector<Type> types;
-    for (const Array& input : work_.inputs) {
-      types.push_back(input.type());
-      inputs_.push_back(&input);
-    }
-    compiled_ = std::make_unique<Compiled>(Trace::run(work_.function, types), mode, target);
-  }
+      : work_(find_workload(workload).prepare()),
+        inputs_(work_.input_arrays()),
+        compiled_(std::make_unique<Compiled>(work_.trace(), mode, target)) {}
   double step() { return (*compiled_)(inputs_)[0].as_double(0); }
   std::uint64_t hash_after(int steps) {
     for (int i = 0; i < steps; ++i) step();

@@ -9,13 +9,8 @@ namespace {
 void run(benchmark::State& state, const Workload& workload, Mode mode) {
   settings().set_threads(1);
   const PreparedWork work = workload.prepare();
-  std::vector<Type> types;
-  std::vector<const Array*> inputs;
-  for (const Array& input : work.inputs) {
-    types.push_back(input.type());
-    inputs.push_back(&input);
-  }
-  Compiled compiled(Trace::run(work.function, types), mode, settings().target);
+  const std::vector<const Array*> inputs = work.input_arrays();
+  Compiled compiled(work.trace(), mode, settings().target);
   compiled(inputs);
   for (auto _ : state) compiled(inputs);
   state.counters["FLOP/s"] = benchmark::Counter(compiled.executable().plan().contraction_flops(),
