@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "passes/evaluate.h"
+#include "passes/micro_tile.h"
 
 namespace kiln {
 namespace {
@@ -16,9 +17,6 @@ using space::DimSet;
 using space::Expr;
 using space::has;
 
-constexpr int kUnroll = 2;                            // of the contracted loop
-constexpr std::int64_t kMaxRows = 8;                  // of a tile two or more vectors wide
-constexpr std::int64_t kMaxRowsNarrow = 14;           // of a tile one vector wide
 constexpr std::int64_t kRowsPerChunk = 64;            // a chunk's rows, when nothing is packed
 constexpr std::int64_t kRowsPerPackedChunk = 256;     // packing is paid for by these
 constexpr std::int64_t kMaxPackedElements = 1 << 19;  // of a panel, on a thread's stack
@@ -125,21 +123,11 @@ class Tiler {
   }
 
   void choose_tile(const VectorTarget& target) {
-    const int bytes = kLanes * size_of(sum_.dtype);
-    const int per_vector = std::max(1, bytes / target.vector_bytes);  // machine registers
-    const std::int64_t n = extent(plan_.v), m = extent(plan_.u);
-    const std::int64_t vectors = (n + kLanes - 1) / kLanes;
-    // Two vectors beside each other where the registers hold a tile of at least four rows of them.
-    const auto rows_that_fit = [&](std::int64_t wide) {
-      return (target.vector_registers - wide * per_vector - 1) / (wide * per_vector);
-    };
-    wide_ = vectors >= 2 && rows_that_fit(2) >= 4 ? 2 : 1;
-    const std::int64_t cap = wide_ == 1 ? kMaxRowsNarrow : kMaxRows;
-    const std::int64_t most = std::clamp<std::int64_t>(rows_that_fit(wide_), 1, cap);
-    const std::int64_t tiles = (m + most - 1) / most;
-    tall_ = (m + tiles - 1) / std::max<std::int64_t>(tiles, 1);  // M split evenly
-    tall_ = std::max<std::int64_t>(tall_, 1);
-    panels_ = (vectors + wide_ - 1) / wide_;
+    const auto [rows, vectors] =
+        choose_micro_tile(target, sum_.dtype, extent(plan_.u), extent(plan_.v));
+    tall_ = rows;
+    wide_ = vectors;
+    panels_ = (extent(plan_.v) + wide_ * kLanes - 1) / (wide_ * kLanes);
   }
 
   void choose_packing() {
@@ -265,82 +253,36 @@ class Tiler {
   }
 
   void emit_tile(const Affine& i, std::int64_t rows, const Affine& j, std::int64_t columns) {
-    const auto wide = static_cast<std::size_t>((columns + kLanes - 1) / kLanes);
-    const auto lanes = [&](std::size_t c) {
-      return static_cast<int>(
-          std::min<std::int64_t>(kLanes, columns - static_cast<std::int64_t>(c) * kLanes));
-    };
-    const auto tall = static_cast<std::size_t>(rows);
-    const Reg zero = b().constant({sum_.dtype, kLanes}, 0);
-    std::vector<Reg> tile(tall * wide, zero);  // row by row
-
-    const Affine row_at = base(*plan_.row) + i * stride(*plan_.row, plan_.u);
-    const Affine column_at =
-        packed_ ? Affine(0) : base(*plan_.column) + j * stride(*plan_.column, plan_.v);
-    const auto multiply = [&](const Affine& row_k, const Affine& column_k, std::vector<Reg> acc) {
-      std::vector<Reg> column;
-      for (std::size_t c = 0; c < wide; ++c) {
-        const auto first = static_cast<std::int64_t>(c) * kLanes;
-        if (packed_)
-          column.push_back(b().load(pack_buffer_, column_k + Affine(first), kLanes));
-        else
-          column.push_back(
-              b().load(plan_.column->buffer,
-                       column_at + column_k + Affine(first * stride(*plan_.column, plan_.v)),
-                       kLanes, stride(*plan_.column, plan_.v), lanes(c)));
-      }
-      for (std::size_t r = 0; r < tall; ++r) {
-        const Reg factor = b().load(
-            plan_.row->buffer,
-            row_at + row_k + Affine(static_cast<std::int64_t>(r) * stride(*plan_.row, plan_.u)),
-            kLanes, 0);
-        for (std::size_t c = 0; c < wide; ++c)
-          acc[r * wide + c] = b().let(loop::Opcode::fma, {factor, column[c], acc[r * wide + c]});
-      }
-      return acc;
-    };
-    tile = contract(0, 0, 0, std::move(tile), multiply);
-    epilogue(i, rows, j, wide, lanes, tile);
+    MicroTile tile{sum_.dtype,
+                   rows,
+                   columns,
+                   factor(*plan_.row, plan_.u, i),
+                   factor(*plan_.column, plan_.v, j),
+                   {}};
+    if (packed_) tile.column = {pack_buffer_, 0, 1, {wide_ * kLanes}};
+    for (int k : sum_.over) tile.over.push_back({0, {extent(k)}});
+    epilogue(i, j, tile, emit_micro_tile(b(), tile));
   }
 
-  /// The loops over the contracted dimensions, outermost first; the innermost is unrolled.
-  template <class F>
-  std::vector<Reg> contract(std::size_t level, const Affine& row_k, const Affine& column_k,
-                            std::vector<Reg> acc, const F& multiply) {
-    const int k = sum_.over[level];
-    const std::int64_t row_step = stride(*plan_.row, k);
-    const std::int64_t column_step = packed_ ? wide_ * kLanes : stride(*plan_.column, k);
-    const bool innermost = level + 1 == sum_.over.size();
-    const std::int64_t unroll = innermost ? kUnroll : 1;
-    const std::int64_t full = extent(k) / unroll * unroll;
-    const auto rounds = [&](const Affine& at, std::int64_t count, std::vector<Reg> now) {
-      for (std::int64_t n = 0; n < count; ++n) {
-        const Affine here = at + Affine(n);
-        const Affine row = row_k + here * row_step, column = column_k + here * column_step;
-        now = innermost ? multiply(row, column, std::move(now))
-                        : contract(level + 1, row, column, std::move(now), multiply);
-      }
-      return now;
-    };
-    if (full > 0)
-      acc = b().loop("k", {0}, {full}, unroll, acc, [&](loop::Var at, const std::vector<Reg>& now) {
-        return rounds(Affine::of(at), unroll, now);
-      });
-    return rounds(full, extent(k) - full, std::move(acc));
+  /// A factor from point `first` of its dimension on.
+  TileFactor factor(const Access& access, int dim, const Affine& first) const {
+    TileFactor factor{
+        access.buffer, base(access) + first * stride(access, dim), stride(access, dim), {}};
+    for (int k : sum_.over) factor.steps.push_back(stride(access, k));
+    return factor;
   }
 
-  template <class Lanes>
-  void epilogue(const Affine& i, std::int64_t rows, const Affine& j, std::size_t wide,
-                const Lanes& lanes, const std::vector<Reg>& tile) {
-    for (std::size_t c = 0; c < wide; ++c) {
+  void epilogue(const Affine& i, const Affine& j, const MicroTile& tile,
+                const std::vector<Reg>& sums) {
+    for (std::int64_t c = 0; c < tile.vectors(); ++c) {
       // What depends on the column alone (a bias) is read once for all rows.
       eval_.push_scope();
-      eval_.open_vector(plan_.v, j + Affine(static_cast<std::int64_t>(c) * kLanes), lanes(c));
+      eval_.open_vector(plan_.v, j + Affine(c * kLanes), tile.lanes(c));
       eval_.prepare(roots_, plan_.u < 0 ? 0 : bit(plan_.u), 0);
-      for (std::int64_t r = 0; r < rows; ++r) {
+      for (std::int64_t r = 0; r < tile.rows; ++r) {
         eval_.push_scope();
         if (plan_.u >= 0) eval_.open(plan_.u, i + Affine(r));
-        eval_.define(plan_.reduced_expr, tile[static_cast<std::size_t>(r) * wide + c]);
+        eval_.define(plan_.reduced_expr, sums[static_cast<std::size_t>(r * tile.vectors() + c)]);
         // All values before any store: an output may lie where an input lay.
         std::vector<Reg> values;
         for (int root : roots_) values.push_back(eval_.eval(root));
