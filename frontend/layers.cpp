@@ -93,9 +93,9 @@ Tensor ConvTranspose2d::operator()(const Tensor& x, Where where) const {
                   [&] { return conv_transpose2d(x, weight, or_none(bias), options_, where); });
 }
 
-Embedding::Embedding(Module* parent, std::string name, std::int64_t count, std::int64_t size)
-    : Module(parent, std::move(name)),
-      weight(parameter("weight", {count, size}, Initializer::normal(0, 1))) {
+Embedding::Embedding(Module* parent, std::string name, std::int64_t count, std::int64_t size,
+                     Initializer initializer)
+    : Module(parent, std::move(name)), weight(parameter("weight", {count, size}, initializer)) {
   check_positive("Embedding", {count, size});
 }
 

@@ -89,11 +89,12 @@ struct AdaptiveAvgPool2d {
   }
 };
 
-/// Rows of weight [count, size], drawn from N(0, 1), by their numbers. A number that is out of
-/// range is clamped.
+/// Rows of weight [count, size], drawn from N(0, 1) unless told otherwise, by their numbers. A
+/// number that is out of range is clamped.
 class Embedding : public Module {
  public:
-  Embedding(Module* parent, std::string name, std::int64_t count, std::int64_t size);
+  Embedding(Module* parent, std::string name, std::int64_t count, std::int64_t size,
+            Initializer initializer = Initializer::normal(0, 1));
   Tensor operator()(const Tensor& index, Where where = Where::current()) const;
 
   Parameter weight;

@@ -50,14 +50,6 @@ constexpr int kSymbols = 256;  // bytes
 constexpr int kSize = 64, kBlockSize = 32;
 constexpr std::size_t kShown = 16;  // characters of the held-out text whose weights are drawn
 
-/// A byte as people can read it in a table.
-std::string name_of(char c) {
-  if (c == ' ') return "·";
-  if (c == '\n') return "↵";
-  const auto byte = static_cast<unsigned char>(c);
-  return byte > 0x20 && byte < 0x7f ? std::string(1, c) : fmt::format("{:02x}", byte);
-}
-
 class CausalAttention : public Learner {
  public:
   Module& module() override { return network_; }
@@ -67,7 +59,9 @@ class CausalAttention : public Learner {
     const Tensor logits = network_(narrow(batch[0], 1, 0, length)).logits;
     return cross_entropy(flatten(logits, 0, 1), flatten(narrow(batch[0], 1, 1, length)));
   }
-  Metric metric() const override { return {.name = "nats", .lower_is_better = true}; }
+  Metric metric() const override {
+    return {.name = "nats", .lower_is_better = true, .is_loss = true};
+  }
   std::unique_ptr<Optimizer> optimizer(double lr) const override {
     return std::make_unique<Adam>(AdamOptions{.lr = lr});
   }

@@ -31,6 +31,8 @@ constexpr Example kExamples[] = {
     {"train", "digits --data /usr/share/datasets/fashion-mnist --plot plots",
      "on four IDX files, with a learning curve"},
     {"eval", "digits --checkpoint digits.safetensors", "the accuracy of trained weights"},
+    {"predict", "causal-attention cat", "which letter looks at which"},
+    {"predict", "mini-gpt 'Monday. ' --checkpoint gpt.safetensors", "a text goes on"},
     {"dump", "digits --stage fused", "a training step after fusion, as text"},
     {"dump", "digits --stage graph --format svg > graph.svg", "a picture of the model"},
     {"dump", "f.mlir --stage loops", "what a program is compiled to"},
@@ -290,11 +292,14 @@ int run(int argc, char** argv, const std::string& version) {
       ->required();
   predict_command->add_option("--checkpoint", prediction.resume, "its weights");
   predict_command->add_option("--data", prediction.data, "the folder or file with the data");
+  predict_command->add_option("--seed", prediction.seed, "of first weights, and of what is drawn")
+      ->check(kSeed);
   predict_command->add_option("--plot", prediction.plot, "folder for plots");
   common.add_to(*predict_command);
   predict_command->callback([&] {
     const ModelEntry entry = find_model(model);
     common.apply();
+    manual_seed(prediction.seed);
     Report report(entry.name, false, prediction.plot);
     entry.make()->predict(inputs, prediction, report);
   });

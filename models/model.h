@@ -44,6 +44,7 @@ struct Metric {
   std::string name;  // "accuracy"
   bool lower_is_better = false;
   bool of_training = false;  // the mean of what an epoch's steps return, instead of `score`
+  bool is_loss = false;      // `score` is of the loss itself: a plot has both along one axis
 
   bool reached(double value, double wanted) const {
     return lower_is_better ? value <= wanted : value >= wanted;

@@ -11,7 +11,6 @@ namespace kiln {
 namespace {
 
 constexpr std::uintmax_t kMostBytes = std::uintmax_t{64} << 20;
-constexpr std::size_t kStride = 8;           // from one piece to train on to the next, or more:
 constexpr std::size_t kMostPieces = 20'000;  // an epoch of a long text goes over some of it
 
 std::string text_of(const std::string& path) {
@@ -67,6 +66,13 @@ class Bigrams {
 
 }  // namespace
 
+std::string name_of(char c) {
+  if (c == ' ') return "·";
+  if (c == '\n') return "↵";
+  const auto byte = static_cast<unsigned char>(c);
+  return byte > 0x20 && byte < 0x7f ? std::string(1, c) : fmt::format("{:02x}", byte);
+}
+
 Dataset load_text(const std::string& path, std::int64_t block_size) {
   const std::string text = text_of(path);
   const auto block = static_cast<std::size_t>(block_size);
@@ -77,7 +83,8 @@ Dataset load_text(const std::string& path, std::int64_t block_size) {
   const std::string_view all = text, train = all.substr(0, text.size() - text.size() / 10),
                          held_out = all.substr(train.size());
   Dataset data;
-  data.train = {pieces_of(train, block + 1, std::max(kStride, train.size() / kMostPieces))};
+  const std::size_t stride = std::max({block / 4, train.size() / kMostPieces, std::size_t{1}});
+  data.train = {pieces_of(train, block + 1, stride)};
   data.validation = {pieces_of(held_out, block + 1, block)};
   data.required = Bigrams(train, all).cross_entropy(data.validation[0][0]);
   data.name = fmt::format(

@@ -303,12 +303,16 @@ class Training {
     const auto [low, high] = std::ranges::minmax(losses_.ys);
     plot.log_y = low > 0 && high > 1000 * low;
     if (!metric.of_training) {
-      values_.name = plot.right_label = "validation " + metric.name;
-      values_.on_right = true;
+      values_.name = "validation " + metric.name;
+      values_.on_right = !metric.is_loss;
+      if (values_.on_right)
+        plot.right_label = values_.name;
+      else
+        plot.y_label = metric.name;
       plot.series.push_back(values_);
       // An error's small changes look small.
       if (const double most = *std::ranges::max_element(values_.ys);
-          metric.lower_is_better && most > 0)
+          values_.on_right && metric.lower_is_better && most > 0)
         plot.right_range = {0, 1.1 * most};
     }
     report_.line_plot("loss", plot);

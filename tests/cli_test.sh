@@ -59,7 +59,7 @@ dataset() { # FOLDER
 }
 
 prints "help" "Examples:" --help
-for command in train eval dump bench run grad check conformance; do
+for command in train eval predict dump bench run grad check conformance; do
   prints "help of $command" "^  kiln $command " $command --help
 done
 prints "version" "^kiln [0-9]" --version
@@ -173,6 +173,15 @@ rejects "a text past the block size" "at most 32 characters (block_size), found 
 rejects "no text" "some text" predict causal-attention ""
 echo text >"$dir/text"
 rejects "a text that is too short" "at least 340 characters, found 5" train causal-attention --data "$dir/text"
+for _ in $(seq 230); do printf abcdefghijklm; done >"$dir/letters"
+prints "train mini-gpt" "^abcdefghijklm" train mini-gpt --data "$dir/letters" --epochs 6 --lr 3e-3 --checkpoint "$dir/gpt.safetensors"
+prints "mini-gpt goes on as it learned" "^efghijklmabcdefghijklmabcdefghijklm" predict mini-gpt efg --checkpoint "$dir/gpt.safetensors"
+prints "an untrained mini-gpt says so" "has learned nothing yet" predict mini-gpt "On Monday"
+"$kiln" predict mini-gpt "On Monday" --seed 1 >"$dir/err"
+check "another seed writes something else" test "$(cat "$dir/out")" != "$(cat "$dir/err")"
+rejects "a character of no text" "found the byte 88 ('X')" predict mini-gpt fghX --checkpoint "$dir/gpt.safetensors"
+rejects "nothing to go on from" "some text" predict mini-gpt "" --checkpoint "$dir/gpt.safetensors"
+rejects "a checkpoint of another model" "expected a tensor 'vocabulary'" predict mini-gpt fgh --checkpoint "$dir/language.safetensors"
 
 # The models of attention.
 prints "nw-parametric's epochs" "^epoch 5, loss [0-9]*\.[0-9]\{6\}$" train nw-parametric --plot "$dir/plots"

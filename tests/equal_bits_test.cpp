@@ -14,6 +14,9 @@ namespace kiln {
 namespace {
 
 constexpr int kSteps = 100;
+/// Of models whose step is a thousand times the work of others'.
+constexpr int kStepsOfLarge = 10;
+constexpr std::int64_t kLarge = 500'000;  // parameters
 
 struct Conditions {
   Target target = Target::host();
@@ -57,14 +60,15 @@ const Dataset& data_of(const std::string& name, Learner& learner) {
   return all.emplace(name, learner.load({})).first->second;
 }
 
-/// The weights after a hundred steps of training.
+/// The weights after so many steps of training.
 Result trained(const std::string& name, Learner& learner) {
   const Learner::Defaults defaults = learner.defaults();
   const std::unique_ptr<Optimizer> optimizer = learner.optimizer(defaults.lr);
   Jit<Tensor> step = training_step(learner, *optimizer);
   DataLoader loader(data_of(name, learner).train, defaults.batch);
   Result result;
-  for (int i = 0; i < kSteps; ++i) {
+  const int steps = learner.parameter_count() < kLarge ? kSteps : kStepsOfLarge;
+  for (int i = 0; i < steps; ++i) {
     const std::int64_t place = i % loader.batches();
     if (place == 0) loader.begin_epoch(static_cast<int>(i / loader.batches()));
     step.run(loader.batch(place));

@@ -283,7 +283,7 @@ TEST_CASE("texts_are_held_out_and_their_bigrams_counted") {
   std::string text;
   for (int i = 0; i < 500; ++i) text += "ab";
   const Dataset data = load_text(folder.file("text", text), 8);
-  CHECK(data.train[0][0].type() == Type{DType::ui8, {112, 9}});      // of 900 bytes, every 8th
+  CHECK(data.train[0][0].type() == Type{DType::ui8, {446, 9}});      // of 900 bytes, every 2nd
   CHECK(data.validation[0][0].type() == Type{DType::ui8, {12, 9}});  // of 100
   // After a, b came 450 of 450 times, after b, a 449 of 449; the pieces begin with a.
   const double a = -std::log(451.0 / 452), b = -std::log(450.0 / 451);
