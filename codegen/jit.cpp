@@ -7,7 +7,6 @@
 #include <mutex>
 #include <numeric>
 #include <optional>
-#include <thread>
 #include <utility>
 
 #include <fmt/format.h>
@@ -157,7 +156,7 @@ std::vector<std::vector<std::size_t>> shares_of(std::span<const codegen::NamedKe
   for (const codegen::NamedKernel& each : kernels)
     work.push_back(kSmall + each.kernel->registers.size());
   const std::size_t all = std::accumulate(work.begin(), work.end(), std::size_t{0});
-  const std::size_t processors = std::max(1U, std::thread::hardware_concurrency());
+  const auto processors = static_cast<std::size_t>(usable_processors());
   const std::size_t count =
       std::clamp<std::size_t>(std::min(all / kWorthAThread, kernels.size()), 1, processors);
 

@@ -1,7 +1,10 @@
 #include "codegen/target.h"
 
+#include <sched.h>
+
 #include <algorithm>
 #include <array>
+#include <thread>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -97,6 +100,12 @@ std::vector<std::string> Target::known() {
   for (llvm::StringRef name : names) all.push_back(name.str());
   std::sort(all.begin() + 1, all.end());
   return all;
+}
+
+int usable_processors() {
+  cpu_set_t usable;
+  if (::sched_getaffinity(0, sizeof usable, &usable) == 0) return std::max(1, CPU_COUNT(&usable));
+  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
 }
 
 }  // namespace kiln

@@ -30,4 +30,7 @@ struct Target {
   bool operator==(const Target&) const = default;
 };
 
+/// How many processors this process may run on: fewer than the machine has under taskset.
+int usable_processors();
+
 }  // namespace kiln

@@ -10,6 +10,7 @@
 #include <CLI/CLI.hpp>
 
 #include "models/bench.h"
+#include "models/compile_costs.h"
 #include "models/conformance.h"
 #include "models/file_commands.h"
 #include "models/model.h"
@@ -334,9 +335,14 @@ int run(int argc, char** argv, const std::string& version) {
   bench_command->add_option("--mode", modes, "fused, unfused, or fused,unfused")
       ->capture_default_str();
   bench_command->add_option("--json", benching.json, "file for one JSON object a result");
+  bool compiling = false;
+  bench_command->add_flag("--compile", compiling,
+                          "time what it takes until a step is ready, phase by phase, of workloads "
+                          "and models");
   common.add_to(*bench_command);
   bench_command->callback([&] {
     common.apply();
+    if (compiling) return bench_compile(benching.workloads, benching.json);
     benching.modes = parse_modes(modes);
     bench(benching);
   });

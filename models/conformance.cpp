@@ -115,7 +115,7 @@ std::string run_job(const std::string& file, RunMode mode) {
 void run_all(std::vector<Job>& jobs, const ConformanceOptions& options) {
   std::vector<std::function<std::string()>> work;
   for (const Job& job : jobs) work.emplace_back([&job] { return run_job(job.file, job.mode); });
-  const int processors = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  const int processors = usable_processors();
   const std::vector<IsolatedResult> results =
       run_isolated(work, options.jobs > 0 ? options.jobs : processors, options.timeout);
   for (std::size_t i = 0; i < jobs.size(); ++i) {

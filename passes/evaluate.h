@@ -97,6 +97,11 @@ class Evaluator {
   void relocate(const space::Access& access, Place place) {
     relocated_.emplace_back(access, std::move(place));
   }
+  /// How far apart, in elements, neighbours along the vector dimension are in memory.
+  std::int64_t lane_stride(const space::Access& access) const {
+    if (vector_dim_ == kNone) return 0;
+    return relocated({access, false}).access.strides[index(vector_dim_)];
+  }
   /// Another chunk begins: nothing is filled.
   void forget_kept() {
     for (auto& [expr, kept] : kept_) kept.second = false;

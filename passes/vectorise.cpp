@@ -4,6 +4,7 @@
 #include <bit>
 #include <cmath>
 #include <map>
+#include <numeric>
 #include <optional>
 #include <set>
 
@@ -31,6 +32,7 @@ constexpr std::int64_t kUnrolledWeight = 400;
 constexpr int kPartials = 4;  // chains of a reduction in such a loop, a power of two
 constexpr std::int64_t kTranscendentalWeight = 20;  // operations of an elementary function
 constexpr std::int64_t kIndexedWeight = 20;         // of reading 16 lanes one by one
+constexpr std::int64_t kFoldWeight = 12;            // of combining 16 lanes
 
 // A kernel's own memory, in bytes, which lies on a thread's stack: past this, costly values are
 // computed again instead of kept.
@@ -373,26 +375,41 @@ class Schedule {
     return best;
   }
 
-  /// About how many operations a point along dimension d takes, beside what stands still along it.
-  std::int64_t weight(const std::vector<int>& roots, int d) const {
+  /// About how many operations are written down for a point along dimension d, beside what stands
+  /// still along it: as often as the loops inside it, over `inner`, write them down.
+  std::int64_t weight(const Nest& nest, const std::vector<int>& roots, int d,
+                      const std::vector<int>& inner) const {
+    const int v = eval_.vector_dim();
+    const DimSet moving = std::accumulate(inner.begin(), inner.end(), bit(d),
+                                          [](DimSet all, int one) { return all | bit(one); });
     std::set<int> reached;
     for (int root : roots) reach(root, reached);
     std::int64_t weight = 1;
     for (int e : reached) {
       const Expr& expr = space_.exprs[static_cast<std::size_t>(e)];
-      if (expr.kind == Expr::Kind::apply && has(expr.dims, d))
+      if ((expr.dims & moving) == 0) continue;
+      if (expr.kind == Expr::Kind::apply)
         weight +=
             traits(*expr.node).transcendental && !eval_.is_filled(e) ? kTranscendentalWeight : 1;
-      if (expr.kind == Expr::Kind::indexed && has(expr.dims, d)) weight += kIndexedWeight;
+      if (expr.kind == Expr::Kind::indexed) weight += kIndexedWeight;
+      if (expr.kind == Expr::Kind::load)
+        if (const std::int64_t stride = eval_.lane_stride(expr.access); stride != 0 && stride != 1)
+          weight += kIndexedWeight;
     }
-    return weight;
+    if (inner.empty()) return weight;
+    const int last = inner.back();
+    if (last != v) return weight * extent(last);
+    const std::int64_t loop_and_rest = (extent(v) >= kLanes ? 1 : 0) + (extent(v) % kLanes ? 1 : 0);
+    return weight * loop_and_rest + kFoldWeight * static_cast<std::int64_t>(nest.reductions.size());
   }
 
-  /// Opens loops over dims[i…], the vector dimension 16 points at a time, carrying registers.
+  /// Opens loops over dims[i…], the vector dimension 16 points at a time, carrying registers;
+  /// `leaf` opens those over `inner` inside them.
   template <class Leaf>
   std::vector<Reg> loops(const Nest& nest, const std::vector<int>& roots,
                          const std::vector<int>& dims, std::size_t i, DimSet closed,
-                         std::vector<Reg> carried, const Leaf& leaf) {
+                         std::vector<Reg> carried, const std::vector<int>& inner,
+                         const Leaf& leaf) {
     if (i == dims.size()) return leaf(std::move(carried));
     const int d = dims[i];
     eval_.prepare(roots, closed, nest.level);
@@ -403,14 +420,14 @@ class Schedule {
       else
         eval_.open(d, at);
       std::vector<Reg> next =
-          loops(nest, roots, dims, i + 1, closed & ~bit(d), std::move(now), leaf);
+          loops(nest, roots, dims, i + 1, closed & ~bit(d), std::move(now), inner, leaf);
       eval_.close(d);
       eval_.pop_scope();
       return next;
     };
     const bool vector = d == eval_.vector_dim();
     const std::int64_t n = extent(d), full = vector ? n / kLanes * kLanes : n;
-    if (!vector && i + 1 == dims.size() && n * weight(roots, d) <= kUnrolledWeight)
+    if (!vector && i + 1 == dims.size() && n * weight(nest, roots, d, inner) <= kUnrolledWeight)
       return unrolled(nest, n, std::move(carried), inside);
     std::int64_t done = 0;
     if (vector && splits(nest, carried))
@@ -534,7 +551,7 @@ class Schedule {
       // out.
       kept.insert(v == across_rows_ ? kept.begin() : kept.end(), v);
 
-    loops(nest, needed, kept, 0, nest.dims, {}, [&](std::vector<Reg>) -> std::vector<Reg> {
+    const auto points = [&](std::vector<Reg>) -> std::vector<Reg> {
       if (nest.over.empty() && nest.reductions.empty()) {
         emit_stores(nest);
         return {};
@@ -542,11 +559,12 @@ class Schedule {
       std::vector<Reg> running = start(nest, folds);
       DimSet closed = 0;
       for (int d : over) closed |= bit(d);
-      running = loops(nest, needed, over, 0, closed, std::move(running),
+      running = loops(nest, needed, over, 0, closed, std::move(running), {},
                       [&](std::vector<Reg> now) { return step(nest, folds, std::move(now)); });
       finish(nest, folds, running);
       return {};
-    });
+    };
+    loops(nest, needed, kept, 0, nest.dims, {}, over, points);
     for (int s : nest.stores)
       if (stores_[static_cast<std::size_t>(s)].fills)
         eval_.fill(stores_[static_cast<std::size_t>(s)].expr);

@@ -27,8 +27,7 @@ std::optional<int> number_in(const char* variable, int most) {
 }
 
 int default_threads() {
-  return number_in("KILN_THREADS", kMaxThreads)
-      .value_or(std::max(1, static_cast<int>(std::thread::hardware_concurrency())));
+  return number_in("KILN_THREADS", kMaxThreads).value_or(usable_processors());
 }
 
 /// The folder for compiled code; empty: none.
