@@ -47,9 +47,7 @@ Source of_model(const ModelEntry& entry) {
 Source of_workload(const Workload& workload) {
   return {workload.name, [workload]() -> std::function<Traced()> {
             const auto work = std::make_shared<PreparedWork>(workload.prepare());
-            std::vector<Type> types;
-            for (const Array& input : work->inputs) types.push_back(input.type());
-            return [work, types] { return Trace::run(work->function, types); };
+            return [work] { return work->trace(); };
           }};
 }
 
@@ -60,11 +58,12 @@ std::vector<Source> chosen(const std::vector<std::string>& names) {
   if (names.empty()) return programs;
   std::vector<Source> some;
   for (const std::string& name : names) {
-    const auto found = std::ranges::find(programs, name, &Source::name);
-    if (found == programs.end())
+    const std::size_t before = some.size();  // a model and a workload may share a name
+    std::ranges::copy_if(programs, std::back_inserter(some),
+                         [&](const Source& source) { return source.name == name; });
+    if (some.size() == before)
       throw Error(
           fmt::format("there is no model or workload '{}': see kiln models and kiln bench", name));
-    some.push_back(*found);
   }
   return some;
 }

@@ -1,4 +1,6 @@
 // What compiling costs: as much as there are different kernels, not as much as there are layers.
+#include <algorithm>
+
 #include "frontend/functions.h"
 #include "frontend/gradient.h"
 #include "passes/pipeline.h"
@@ -27,6 +29,36 @@ TEST_CASE("a_network_compiles_as_many_kernels_as_it_has_different_layers") {
     return plan.program.kernels.size();
   };
   CHECK(kernels_of(64) == kernels_of(8));
+}
+
+TEST_CASE("rows_are_walked_by_a_loop_however_many_there_are") {
+  // Statements of the kernels of a softmax and its gradient.
+  const auto statements_of = [](std::int64_t rows) {
+    const Type type{DType::f32, {rows, 49}};
+    Function function = trace({type, type}, [](const auto& in) {
+      const Tensor y = softmax(in[0], 1);
+      return std::vector{y, grad(sum(y * in[1]), {in[0]})[0]};
+    });
+    run_passes(function);
+    std::ptrdiff_t lines = 0;
+    for (const loop::Kernel& kernel : plan_step(function, {}).program.kernels)
+      lines += std::ranges::count(kernel.str(), '\n');
+    return lines;
+  };
+  CHECK(statements_of(48) <= statements_of(16) + 8);
+}
+
+TEST_CASE("lanes_far_apart_are_read_by_a_loop") {
+  // Of each row of one matrix with that of another: 16 rows at once, so each lane is read by
+  // itself.
+  const auto statements_of = [](std::int64_t width) {
+    const Type type{DType::f32, {50, width}};
+    Function function =
+        trace({type, type}, [](const auto& in) { return std::vector{einsum("ij,ij->i", in)}; });
+    run_passes(function);
+    return std::ranges::count(plan_step(function, {}).program.kernels[0].str(), '\n');
+  };
+  CHECK(statements_of(96) == statements_of(48));
 }
 
 }  // namespace kiln
