@@ -8,7 +8,6 @@
 
 #include <nlohmann/json.hpp>
 
-#include "codegen/target.h"
 #include "models/model.h"
 #include "models/temporary_folder.h"
 #include "models/workloads.h"
