@@ -21,6 +21,7 @@
 
 #include "models/model.h"
 #include "models/text_data.h"
+#include "models/text_model.h"
 #include "runtime/checkpoint.h"
 
 namespace kiln {
@@ -74,14 +75,15 @@ class CausalAttention : public Learner {
   void show(const Dataset& data, const TrainOptions&, Report& report) override {
     if (!report.quiet()) print("cat", report);
     const std::span<const std::uint8_t> text = data.validation[0][0].data<std::uint8_t>();
-    draw(std::string(text.begin(), text.begin() + kShown), report);
+    const std::string shown(text.begin(), text.begin() + kShown);
+    if (report.draws()) draw_looks(shown, weights(shown), report);
   }
   void predict(const std::vector<std::string>& texts, const TrainOptions& options,
                Report& report) override {
     if (!options.resume.empty()) load_checkpoint(options.resume, network_.state());
     network_.eval();
     for (const std::string& text : texts) print(text, report);
-    draw(texts[0], report);
+    if (report.draws()) draw_looks(texts[0], weights(texts[0]), report);
   }
 
  private:
@@ -89,9 +91,8 @@ class CausalAttention : public Learner {
   Array weights(const std::string& text) {
     if (text.empty()) throw Error("causal-attention: expected some text, found none");
     auto look = jit([&](const Tensor& x) { return squeeze(network_(x).weights, 0); });
-    const std::vector<std::uint8_t> bytes(text.begin(), text.end());
     return look(
-        Array::of<std::uint8_t>({1, static_cast<std::int64_t>(text.size())}, std::span(bytes)));
+        Array::of<std::uint8_t>({1, static_cast<std::int64_t>(text.size())}, bytes_in(text)));
   }
 
   void print(const std::string& text, Report& report) {
@@ -104,18 +105,6 @@ class CausalAttention : public Learner {
         table += fmt::format("{:>8.4f}", all.data<float>()[row * text.size() + column]);
     }
     report.print("what each character (row) looks at:\n{}\n", table);
-  }
-
-  void draw(const std::string& text, Report& report) {
-    if (!report.draws()) return;
-    std::vector<std::string> names;
-    for (const char c : text) names.push_back(name_of(c));
-    report.heatmaps("weights", {.title = "causal-attention: weights",
-                                .x_label = "looked at",
-                                .y_label = "character",
-                                .panels = {{.values = weights(text)}},
-                                .x_names = names,
-                                .y_names = names});
   }
 
   CausalNetwork network_{

@@ -22,15 +22,10 @@
 // same function.
 #include "models/mini_gpt.h"
 
-#include <algorithm>
-#include <cmath>
-#include <set>
-
 #include "models/model.h"
 #include "models/text_data.h"
+#include "models/text_model.h"
 #include "runtime/checkpoint.h"
-#include "runtime/random.h"
-#include "runtime/safetensors.h"
 
 namespace kiln {
 
@@ -97,17 +92,8 @@ namespace {
 
 constexpr int kBlockSize = 128;
 constexpr double kCausalAttention = 1.2;  // nats a character of the day book
-constexpr std::size_t kWritten = 300;     // characters of a sample
-constexpr std::size_t kShown = 16;        // of the held-out text, that a sample goes on from
+constexpr std::size_t kShown = 16;        // of the held-out text, for a sample and a picture
 constexpr double kTemperature = 0.8;      // below 1: what is likely is written more often still
-
-/// The bytes that occur, ascending.
-Array bytes_of(const std::vector<std::span<const std::uint8_t>>& texts) {
-  std::set<std::uint8_t> found;
-  for (const std::span<const std::uint8_t> text : texts) found.insert(text.begin(), text.end());
-  const std::vector<std::uint8_t> bytes(found.begin(), found.end());
-  return Array::of<std::uint8_t>({static_cast<std::int64_t>(bytes.size())}, std::span(bytes));
-}
 
 /// A network, and the bytes that its symbols stand for.
 struct Writer : GptNetwork {
@@ -120,24 +106,10 @@ struct Writer : GptNetwork {
   Tensor numbers(const Tensor& text) const {
     return sum(to(lt(vocabulary, unsqueeze(text, -1)), DType::i32), {-1});
   }
-  std::span<const std::uint8_t> bytes() const {
-    return std::as_const(value_of(vocabulary.variable())).data<std::uint8_t>();
-  }
-  void check_knows(std::span<const std::uint8_t> text, const std::string& where) const {
-    for (const std::uint8_t byte : text)
-      if (!std::ranges::binary_search(bytes(), byte))
-        throw Error(
-            fmt::format("{}: expected characters of the text that was learned from, found "
-                        "the byte {} ('{}')",
-                        where, byte, name_of(static_cast<char>(byte))));
-  }
+  const Array& bytes() const { return value_of(vocabulary.variable()); }
 
   Buffer vocabulary;
 };
-
-std::span<const std::uint8_t> bytes_in(std::string_view text) {
-  return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
-}
 
 class MiniGpt : public Learner {
  public:
@@ -157,12 +129,12 @@ class MiniGpt : public Learner {
   }
   Dataset load(const TrainOptions& options) override {
     Dataset data = load_text(options.data, kBlockSize);
-    std::vector<std::span<const std::uint8_t>> texts;
-    for (const auto* samples : {&data.train, &data.validation})
-      texts.push_back(std::as_const((*samples)[0][0]).data<std::uint8_t>());
-    writer_ = std::make_unique<Writer>(bytes_of(texts));
-    if (!options.resume.empty()) take_vocabulary(options.resume);
-    for (const auto text : texts) writer_->check_knows(text, options.data);
+    const auto train = std::as_const(data.train[0][0]).data<std::uint8_t>(),
+               held_out = std::as_const(data.validation[0][0]).data<std::uint8_t>();
+    // A checkpoint's network goes on with its own symbols.
+    writer_ = std::make_unique<Writer>(options.resume.empty() ? vocabulary_of({train, held_out})
+                                                              : vocabulary_in(options.resume));
+    for (const auto text : {train, held_out}) check_known(text, writer_->bytes(), options.data);
     if (options.data.empty()) data.required = kCausalAttention;
     data.name += fmt::format("; {} symbols", writer_->shape().symbols);
     return data;
@@ -173,92 +145,46 @@ class MiniGpt : public Learner {
   Defaults defaults() const override { return {.epochs = 6, .batch = 16, .lr = 1e-3}; }
 
   void show(const Dataset& data, const TrainOptions& options, Report& report) override {
-    const std::span<const std::uint8_t> text =
-        std::as_const(data.validation[0][0]).data<std::uint8_t>().first(kShown);
-    const std::string prompt(text.begin(), text.end());
-    if (!report.quiet()) write({prompt}, options.seed, report);
-    if (report.draws()) draw(prompt, report);
+    const auto text = std::as_const(data.validation[0][0]).data<std::uint8_t>().first(kShown);
+    write({std::string(text.begin(), text.end())}, options.seed, report);
   }
   void predict(const std::vector<std::string>& prompts, const TrainOptions& options,
                Report& report) override {
     if (options.resume.empty()) {
       report.print("without --checkpoint it has learned nothing yet:\n");
     } else {
-      take_vocabulary(options.resume);
+      writer_ = std::make_unique<Writer>(vocabulary_in(options.resume));
       load_checkpoint(options.resume, writer_->state());
     }
     writer_->eval();
     for (const std::string& prompt : prompts) {
       if (prompt.empty()) throw Error("mini-gpt: expected some text to go on from, found none");
-      writer_->check_knows(bytes_in(prompt), report.model());
+      check_known(bytes_in(prompt), writer_->bytes(), report.model());
     }
     write(prompts, options.seed, report);
-    if (report.draws()) draw(prompts[0].substr(0, kShown), report);
   }
 
  private:
-  /// The network becomes one for the symbols of a checkpoint.
-  void take_vocabulary(const std::string& path) {
-    const NamedArrays tensors = load_safetensors(path).tensors;
-    const auto found = tensors.find("vocabulary");
-    if (found == tensors.end() || found->second.dtype() != DType::ui8 ||
-        found->second.type().rank() != 1 || found->second.count() == 0)
-      throw Error(fmt::format("{}: expected a tensor 'vocabulary' ui8[n], found none", path));
-    if (!std::ranges::is_sorted(std::as_const(found->second).data<std::uint8_t>(),
-                                std::less_equal<>()))
-      throw Error(fmt::format("{}: expected 'vocabulary' to ascend", path));
-    writer_ = std::make_unique<Writer>(found->second);
-  }
-
-  /// Each prompt, and what it goes on with.
+  /// Prints each prompt with what it goes on with; draws what the first one's characters look at.
   void write(const std::vector<std::string>& prompts, std::uint64_t seed, Report& report) {
     auto chances = jit([&](const Tensor& text, const Tensor& last) {
       const Tensor logits = squeeze((*writer_)(writer_->numbers(text)).logits, 0);
       return softmax(index_select(logits, 0, last) / kTemperature, 1);
     });
-    for (const std::string& prompt : prompts) {
-      Random random(seed);
-      std::string text = prompt;
-      while (text.size() < prompt.size() + kWritten) {
-        // What comes after the last character is not looked at.
-        const std::size_t seen = std::min<std::size_t>(text.size(), kBlockSize);
-        Array window(Type{DType::ui8, {1, kBlockSize}});
-        std::ranges::copy(bytes_in(text).last(seen), window.data<std::uint8_t>().begin());
-        const Array next =
-            chances(window, Array::of<std::int64_t>({1}, {static_cast<std::int64_t>(seen) - 1}));
-        const std::span<const float> all = next.data<float>();
-        std::size_t number = 0;
-        for (float left = random.uniform() - all[0]; left >= 0 && number + 1 < all.size();)
-          left -= all[++number];
-        text += static_cast<char>(writer_->bytes()[number]);
-      }
-      report.print("after '{}' it writes:\n{}\n", prompt, text);
-    }
+    for (const std::string& prompt : report.quiet() ? std::vector<std::string>() : prompts)
+      report.print("after '{}' it writes:\n{}\n", prompt,
+                   continued(prompt, writer_->bytes(), kBlockSize, chances, seed));
+    if (!report.draws()) return;
+    auto look = jit([&](const Tensor& x) {
+      return squeeze((*writer_)(writer_->numbers(x)).weights.back(), 0);
+    });
+    const std::string shown = prompts[0].substr(0, kShown);
+    const Array text =
+        Array::of<std::uint8_t>({1, static_cast<std::int64_t>(shown.size())}, bytes_in(shown));
+    draw_looks(shown, look(text), report);
   }
 
-  /// What each character of the text looks at in the last block, by head.
-  void draw(const std::string& text, Report& report) {
-    auto look =
-        jit([&](const Tensor& x) { return (*writer_)(writer_->numbers(x)).weights.back(); });
-    const auto length = static_cast<std::int64_t>(text.size());
-    const Array weights = look(Array::of<std::uint8_t>({1, length}, bytes_in(text)));
-    Heatmaps plot{.title = report.model() + ": attention weights of the last block",
-                  .x_label = "looked at",
-                  .y_label = "character",
-                  .columns = 2};
-    for (const char c : text) plot.x_names.push_back(name_of(c));
-    plot.y_names = plot.x_names;
-    for (std::int64_t head = 0; head < writer_->shape().heads; ++head) {
-      Array panel(Type{DType::f32, {length, length}});
-      const std::size_t size = panel.bytes().size();
-      std::ranges::copy(weights.bytes().subspan(static_cast<std::size_t>(head) * size, size),
-                        panel.bytes().begin());
-      plot.panels.push_back({fmt::format("head {}", head + 1), panel});
-    }
-    report.heatmaps("weights", plot);
-  }
-
-  std::unique_ptr<Writer> writer_ = std::make_unique<Writer>(bytes_of({bytes_in(kDayBook)}));
+  std::unique_ptr<Writer> writer_ = std::make_unique<Writer>(vocabulary_of({bytes_in(kDayBook)}));
 };
 
 const Registration kMiniGpt{"mini-gpt", "a small GPT learns a text and writes more of it",

@@ -66,13 +66,6 @@ class Bigrams {
 
 }  // namespace
 
-std::string name_of(char c) {
-  if (c == ' ') return "·";
-  if (c == '\n') return "↵";
-  const auto byte = static_cast<unsigned char>(c);
-  return byte > 0x20 && byte < 0x7f ? std::string(1, c) : fmt::format("{:02x}", byte);
-}
-
 Dataset load_text(const std::string& path, std::int64_t block_size) {
   const std::string text = text_of(path);
   const auto block = static_cast<std::size_t>(block_size);

@@ -17,9 +17,6 @@ namespace kiln {
 /// text kept here. Throws Error for a file that cannot be read, is too short, or is above 64 MiB.
 Dataset load_text(const std::string& path, std::int64_t block_size);
 
-/// A byte as people can read it in a table or along an axis.
-std::string name_of(char c);
-
 /// About a thousand lines of a harbour's day book.
 extern const std::string_view kDayBook;
 

@@ -39,7 +39,28 @@ bool flush_folder_of(const std::string& path) {
   return flushed;
 }
 
+/// A file without a name in the folder of `path`, to be named once it is complete; -1 where there
+/// is no such thing.
+int open_unnamed(const std::string& path) {
+  if (::access("/proc/self/fd", X_OK) != 0) return -1;  // through it a file gets its name
+  std::string folder = std::filesystem::path(path).parent_path().string();
+  if (folder.empty()) folder = ".";
+  return ::open(folder.c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0666);
+}
+
 }  // namespace
+
+template <class Make>
+bool AtomicFile::with_new_name(Make make) {
+  static std::atomic<unsigned> count = 0;
+  bool made = false;
+  do {
+    temporary_ = fmt::format("{}.{}-{}.tmp", target_, ::getpid(), count++);
+    made = make(temporary_.c_str());
+  } while (!made && errno == EEXIST);
+  if (!made) temporary_.clear();
+  return made;
+}
 
 AtomicFile::AtomicFile(const std::string& path) : path_(path), target_(resolved(path)) {
   struct stat old = {};
@@ -55,19 +76,19 @@ AtomicFile::AtomicFile(const std::string& path) : path_(path), target_(resolved(
     return;
   }
 
-  static std::atomic<unsigned> count = 0;
-  do {
-    temporary_ = fmt::format("{}.{}-{}.tmp", target_, ::getpid(), count++);
-    file_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-  } while (file_ < 0 && errno == EEXIST);
-  if (file_ < 0) fail("write");
+  file_ = open_unnamed(target_);
+  if (file_ < 0 && !with_new_name([&](const char* name) {
+        file_ = ::open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        return file_ >= 0;
+      }))
+    fail("write");
   if (exists) (void)::fchmod(file_, old.st_mode & 07777);  // a private file stays private
 }
 
 AtomicFile::~AtomicFile() {
   if (file_ < 0) return;
   ::close(file_);
-  if (temporary_ != target_) ::unlink(temporary_.c_str());
+  if (!temporary_.empty() && temporary_ != target_) ::unlink(temporary_.c_str());
 }
 
 void AtomicFile::write(std::span<const std::byte> bytes) {
@@ -83,6 +104,11 @@ void AtomicFile::commit() {
   internal_check(file_ >= 0, "a file is committed once");
   if (temporary_ != target_) {
     if (::fsync(file_) != 0) fail("flush");
+    const std::string unnamed = fmt::format("/proc/self/fd/{}", file_);
+    if (temporary_.empty() && !with_new_name([&](const char* name) {
+          return ::linkat(AT_FDCWD, unnamed.c_str(), AT_FDCWD, name, AT_SYMLINK_FOLLOW) == 0;
+        }))
+      fail("write");
     if (std::rename(temporary_.c_str(), target_.c_str()) != 0) fail("replace");
     // From here on the temporary name is gone; the destructor must not remove what is now there.
     temporary_ = target_;

@@ -12,10 +12,12 @@ namespace kiln {
 /// way: an exception, a full disk, kill -9, a power cut. Until then the old file, if there is one,
 /// stays as it was.
 ///
-/// What is written goes to a temporary file in the same folder; `commit` flushes it to the disk,
-/// renames it over the target and flushes the folder. Without commit the destructor removes it (a
-/// killed process leaves it behind, its name ending in ".tmp"). A symbolic link is followed and
-/// stays one. A target that is no regular file (/dev/stdout, a pipe) is written to directly.
+/// What is written goes to a file without a name on the same disk; `commit` flushes it, gives it a
+/// name in the same folder, renames it over the target and flushes the folder. Without commit it is
+/// gone, also when the process is killed. Where the file system has no files without a name, it is
+/// a temporary one from the start, "TARGET.….tmp": the destructor removes it, a killed process
+/// leaves it. A symbolic link is followed and stays one. A target that is no regular file
+/// (/dev/stdout, a pipe) is written to directly.
 ///
 /// Every failure of the system is an Error naming the file and the reason.
 class AtomicFile {
@@ -31,10 +33,13 @@ class AtomicFile {
 
  private:
   [[noreturn]] void fail(std::string_view what) const;
+  /// Calls `make` with names in the target's folder until one is new there; whether it succeeded.
+  template <class Make>
+  bool with_new_name(Make make);
 
   std::string path_;       // as the user gave it, for messages
   std::string target_;     // with symbolic links resolved
-  std::string temporary_;  // target_ itself where that is no regular file
+  std::string temporary_;  // empty of a file without a name; target_ where it is no regular file
   int file_ = -1;
 };
 

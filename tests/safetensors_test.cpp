@@ -1,5 +1,6 @@
 #include "runtime/safetensors.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -273,7 +274,6 @@ TEST_CASE("atomic_file_leaves_the_old_file_and_no_other_without_commit", "[atomi
   {
     AtomicFile file(path);
     file.write("new");
-    CHECK(folder.count() == 2);
     CHECK(content_of(path) == "old");
   }
   CHECK(content_of(path) == "old");
@@ -281,6 +281,26 @@ TEST_CASE("atomic_file_leaves_the_old_file_and_no_other_without_commit", "[atomi
 
   write_file(path, "new");
   CHECK(content_of(path) == "new");
+  CHECK(folder.count() == 1);
+}
+
+TEST_CASE("atomic_file_of_a_killed_process_leaves_the_old_file_and_no_other", "[atomic_file]") {
+  const TempFolder folder;
+  const int unnamed = ::open(folder.path().c_str(), O_TMPFILE | O_WRONLY, 0600);
+  if (unnamed < 0) return;  // the file system has no files without a name
+  ::close(unnamed);
+  const std::string path = folder.file("x", "old");
+  const pid_t child = ::fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    AtomicFile file(path);
+    file.write("new");
+    ::kill(::getpid(), SIGKILL);
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  CHECK(WIFSIGNALED(status));
+  CHECK(content_of(path) == "old");
   CHECK(folder.count() == 1);
 }
 
