@@ -83,8 +83,20 @@ class Order {
   std::vector<Access> accesses_;
 };
 
+/// Whether no operation in the order given waits for another: what a register tile of a product is.
+/// Then nothing is to be gained, and loads that moved ahead of their use would take registers. What
+/// waits for a load alone does not count: a core looks ahead that far.
+bool never_waits(std::span<const Statement> run, const Order& order) {
+  for (std::size_t i = 0; i < run.size(); ++i)
+    for (const std::size_t before : order.before(i))
+      if (i - before < kWidth * kLatency && !std::holds_alternative<loop::Load>(run[before].is))
+        return false;
+  return true;
+}
+
 void schedule(const loop::Kernel& kernel, std::span<Statement> run) {
   const Order order(kernel, run);
+  if (never_waits(run, order)) return;
   constexpr int kNotYet = -1;
   std::vector<int> begun(run.size(), kNotYet);
   std::vector<Statement> scheduled;

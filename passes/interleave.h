@@ -7,8 +7,8 @@
 // Unrolled rows come out one after the other, each a chain of operations that wait for each other,
 // longer than a core looks ahead. A list scheduler (Cooper and Torczon, Engineering a Compiler,
 // 12.3) with a window over the statements, which bounds how many values are alive at once, takes
-// what is ready first. Nothing is computed otherwise, so no bit changes. Code generation keeps the
-// order (codegen/jit.cpp).
+// what is ready first. A run in which nothing waits, a product's tile, stays as it is. Nothing is
+// computed otherwise, so no bit changes. Code generation keeps the order (codegen/jit.cpp).
 #pragma once
 
 #include "ir/loop.h"

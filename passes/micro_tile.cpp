@@ -12,7 +12,7 @@ using loop::kLanes;
 using loop::Reg;
 
 constexpr int kUnroll = 2;                    // of the innermost loop
-constexpr std::int64_t kMaxRows = 8;          // of a tile two or more vectors wide
+constexpr std::int64_t kMaxRows = 12;         // of a tile two or more vectors wide
 constexpr std::int64_t kMaxRowsNarrow = 14;   // of a tile one vector wide
 constexpr std::int64_t kLeastRowsOfWide = 4;  // fewer rows of two vectors: rather one vector
 

@@ -7,9 +7,9 @@
 //
 // The operand that varies along the vector dimension is read as vectors; where its memory lies
 // along the contracted dimension instead (A·Bᵀ), each panel of it is transposed into memory of the
-// kernel's own just before use; where a panel's rows lie far apart (a large B), it is copied there. Each output is one ascending chain of fused multiply-adds, so
-// neither the tile nor the packing changes a bit of the result. The epilogue is evaluated on the
-// accumulators.
+// kernel's own just before use; where a panel's rows lie far apart (a large B), it is copied there.
+// Each output is one ascending chain of fused multiply-adds, so neither the tile nor the packing
+// changes a bit of the result. The epilogue is evaluated on the accumulators.
 #pragma once
 
 #include "ir/loop.h"

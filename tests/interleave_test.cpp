@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "passes/micro_tile.h"
 #include "tests/catch.h"
 
 namespace kiln {
@@ -100,6 +101,17 @@ TEST_CASE("no_statement_is_lost_and_values_do_not_wait_beyond_a_window") {
   std::sort(order.begin(), order.end());
   std::sort(made.begin(), made.end());
   CHECK(order == made);
+}
+
+TEST_CASE("a_register_tile_of_a_product_stays_in_its_order") {
+  loop::Kernel kernel;
+  loop::Builder build(kernel);
+  const int a = build.buffer(DType::f32, Buffer::Kind::in, std::int64_t{12} * 64);
+  const int b = build.buffer(DType::f32, Buffer::Kind::in, std::int64_t{64} * 32);
+  emit_micro_tile(build, {DType::f32, 12, 32, {a, 0, 64, {1}}, {b, 0, 1, {32}}, {{0, {64}}}});
+  const std::string before = kernel.content();
+  interleave(kernel);
+  CHECK(kernel.content() == before);
 }
 
 }  // namespace kiln
