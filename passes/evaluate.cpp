@@ -222,7 +222,11 @@ std::pair<loop::Affine, std::int64_t> Evaluator::address(const Place& place) con
     const std::int64_t stride = place.access.strides[d];
     if (stride == 0) continue;
     internal_check(at_[d].has_value(), "an access's dimensions are open");
-    if (!place.own || !space_.dims[d].parallel) element = element + *at_[d] * stride;
+    const auto block = blocks_.find(static_cast<int>(d));
+    if (place.own && block != blocks_.end())
+      element = element + (*at_[d] + block->second * -1) * stride;
+    else if (!place.own || !space_.dims[d].parallel)
+      element = element + *at_[d] * stride;
     if (static_cast<int>(d) == vector_dim_) lane_stride = stride;
   }
   return {element, lane_stride};

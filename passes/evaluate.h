@@ -64,6 +64,9 @@ class Evaluator {
   void open(int dim, loop::Affine at);
   void open_vector(int dim, loop::Affine at, int active);
   void close(int dim);
+  /// Memory of the kernel's own holds a block of this dimension, which begins at `first`.
+  void open_block(int dim, loop::Affine first) { blocks_[dim] = std::move(first); }
+  void close_block(int dim) { blocks_.erase(dim); }
   int active() const { return active_; }
   int lanes() const { return vector_open() ? loop::kLanes : 1; }
   bool vector_open() const { return vector_dim_ != kNone && at_[index(vector_dim_)].has_value(); }
@@ -86,6 +89,8 @@ class Evaluator {
   /// element = value, at this point.
   void store(const Place& place, loop::Reg value);
   loop::Reg load(const Place& place);
+  /// The element at this point, and how far apart the lanes lie (0: it is one for all).
+  std::pair<loop::Affine, std::int64_t> address(const Place& place) const;
 
   /// Gives an expression a place in memory; once filled, eval reads it there.
   void keep(int expr, Place place) { kept_[expr] = {std::move(place), false}; }
@@ -117,7 +122,6 @@ class Evaluator {
   static std::size_t index(int i) { return static_cast<std::size_t>(i); }
   loop::Reg fresh(const space::Expr& expr);
   std::optional<loop::Reg> chosen_sum(const space::Expr& expr);
-  std::pair<loop::Affine, std::int64_t> address(const Place& place) const;
 
   const space::Kernel& space_;
   std::vector<Sign> signs_;  // of the space's expressions
@@ -125,6 +129,7 @@ class Evaluator {
   int vector_dim_ = kNone;
   int active_ = loop::kLanes;
   std::vector<std::optional<loop::Affine>> at_;
+  std::unordered_map<int, loop::Affine> blocks_;
   std::vector<std::unordered_map<int, loop::Reg>> scopes_{1};
   const Place& relocated(const Place& place) const;
 

@@ -24,6 +24,8 @@ constexpr std::int64_t kFewPoints = 16;  // fewer parallel points than this are 
 constexpr std::size_t kMembers = 512;    // of a kernel: finding more takes time squared
 constexpr std::int64_t kSerialElements = 4096;  // what one thread may do on its own
 
+/// Control flow, and kernels that earlier passes have made: they find their operands in memory.
+bool runs_regions(const Node& node) { return traits(node).control || traits(node).calls; }
 bool computes(const Node& node) { return !traits(node).leaf && !traits(node).view; }
 
 struct Group {
@@ -76,11 +78,11 @@ class Fuser {
     return value;
   }
 
-  /// Control flow finds its operands in memory, and a loop what it changes in memory that is not a
+  /// What runs regions finds its operands in memory, and a loop what it changes in memory that is not a
   /// constant's.
   void materialise_operands() {
     results_ = rebuild(results_, [&](const Node* node, const std::vector<Value>& operands) {
-      if (!traits(*node).control) return remake(node, operands);
+      if (!runs_regions(*node)) return remake(node, operands);
       std::vector<Value> stored = operands;
       for (std::size_t i = 0; i < stored.size(); ++i) {
         const Node& source = *storage(stored[i]).node;
@@ -202,9 +204,9 @@ class Fuser {
 
   bool is_result(const Node* node) const { return result_nodes_.contains(node); }
 
-  /// Control flow; scatter, sort and updates, which are kernels without an iteration space.
+  /// What runs regions; scatter, sort and updates, which are kernels without an iteration space.
   bool stays_alone(const Node* node) const {
-    return traits(*node).control || traits(*node).sequential || updates_.contains(node);
+    return runs_regions(*node) || traits(*node).sequential || updates_.contains(node);
   }
   static bool has_indexed(const Group& group) {
     const auto& members = group.axes.members();
@@ -324,9 +326,9 @@ class Fuser {
       Group group;
       const Traits& t = traits(*node);
       if (stays_alone(node)) group.alone = node;
-      internal_check(t.control || group.axes.add(node),
+      internal_check(runs_regions(*node) || group.axes.add(node),
                      fmt::format("{} can be a kernel", summary_of(*node)));
-      group.kind = t.control || t.sequential ? std::string(definition(node->op()).name)
+      group.kind = runs_regions(*node) || t.sequential ? std::string(definition(node->op()).name)
                    : group.alone             ? "update"
                    : t.contraction           ? "contract"
                    : t.reduction             ? "row"
@@ -393,7 +395,7 @@ class Fuser {
     }
     for (int index : sequence) {
       const Node* alone = groups_[static_cast<std::size_t>(index)].alone;
-      if (alone != nullptr && traits(*alone).control)
+      if (alone != nullptr && runs_regions(*alone))
         emit_control(*alone);
       else
         emit_group(index, outputs[index]);
@@ -405,7 +407,7 @@ class Fuser {
     std::vector<Value> operands;
     for (Value operand : node.operands()) operands.push_back(in_memory(operand));
     std::vector<Region> regions = node.regions();
-    for (std::size_t i = 0; i < regions.size(); ++i) {
+    for (std::size_t i = 0; i < regions.size() && traits(node).control; ++i) {
       std::vector<Value>& results = regions[i].results;
       std::vector<int> takes(results.size(), Scope::kAny);
       const bool loop = node.op() == Op::while_;
@@ -492,7 +494,7 @@ class Fuser {
 namespace {
 
 void fuse(Function& function, bool alone) {
-  inline_composites(function);
+  inline_but_streams(function);
   std::vector<int> takes(function.results.size(), Scope::kNone);
   for (std::size_t a = 0; a < function.arguments.size(); ++a)
     if (const int result = function.arguments[a].alias; result >= 0)

@@ -32,7 +32,7 @@ class Lowerer {
         return sequential(*node);
       if (is_member(node)) internal_check(axes_.add(node), "a fused kernel's axes unify");
     }
-    axes_.share_reads();
+    if (kernel_.kind != "stream") axes_.share_reads();
     order_dims();
     for (const Node* member : axes_.members()) member_expr_[member] = lower_member(*member);
     for (std::size_t i = 0; i < region_.results.size(); ++i) {

@@ -34,6 +34,7 @@ int updated_buffer(const space::Kernel& kernel, int output) {
 
 bool may_overwrite(const space::Kernel& kernel, int output, const std::vector<int>& inputs) {
   if (inputs.empty()) return true;
+  if (kernel.kind == "stream") return false;  // its sums lie where results will be, from the start
   if (kernel.sequential != nullptr)
     return inputs.size() == 1 && inputs[0] == updated_buffer(kernel, output);
   const auto is_input = [&](int buffer) {

@@ -11,6 +11,7 @@
 #include "passes/regions.h"
 #include "passes/rematerialise.h"
 #include "passes/simplify.h"
+#include "passes/stream.h"
 
 namespace kiln {
 namespace {
@@ -25,6 +26,7 @@ constexpr std::array kFused = {
     Pass{"fold", fold},
     Pass{"cse", cse},
     Pass{"dce", dce},
+    Pass{"stream", stream},
     Pass{"fuse", fuse},
     Pass{"rematerialise", rematerialise},
 };
@@ -138,11 +140,13 @@ std::vector<PassReport> run_passes(Function& function, const PipelineOptions& op
 
 namespace {
 
-std::vector<Value> inlined(std::span<const Value> results) {
-  return rebuild(results, [](const Node* node, const std::vector<Value>& operands) {
-    if (!traits(*node).calls) return remake_inside(node, operands, inlined);
+std::vector<Value> inlined(std::span<const Value> results, bool streams) {
+  const auto within = [&](std::span<const Value> values) { return inlined(values, streams); };
+  return rebuild(results, [&](const Node* node, const std::vector<Value>& operands) {
+    if (!traits(*node).calls) return remake_inside(node, operands, within);
+    if (!streams && node->attrs<CallAttrs>().kind == "stream") return remake(node, operands);
     Region region = node->regions()[0];
-    region.results = inlined(region.results);
+    region.results = within(region.results);
     return inline_region(region, operands);
   });
 }
@@ -247,7 +251,8 @@ class Copier {
 
 }  // namespace
 
-void inline_composites(Function& function) { function.results = inlined(function.results); }
+void inline_composites(Function& function) { function.results = inlined(function.results, true); }
+void inline_but_streams(Function& function) { function.results = inlined(function.results, false); }
 void fold(Function& function) { function.results = folded(function.results); }
 void cse(Function& function) { function.results = ordered(function.results); }
 

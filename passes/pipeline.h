@@ -1,6 +1,6 @@
 // The list of passes and its runner.
 //
-// graph passes: inline_composites, merge_loops, simplify, fold, cse, dce, then fuse and
+// graph passes: inline_composites, merge_loops, simplify, fold, cse, dce, then stream, fuse and
 // rematerialise (or fuse_alone). Gradients are taken earlier, while tracing (passes/autodiff).
 // After them each kernel is lowered to an iteration space (passes/lower) and loops
 // (passes/vectorise), and the step is planned (passes/plan_memory).
@@ -52,6 +52,8 @@ std::vector<PassReport> run_passes(Function& function, const PipelineOptions& op
 /// Inlines composites (custom derivatives, stop_gradient): their work is done once gradients exist.
 /// Calls, too: the kernels of a program that was dumped once fused are found again.
 void inline_composites(Function& function);
+/// The same, but for the kernels that passes/stream has made.
+void inline_but_streams(Function& function);
 /// Computes what depends on constants alone, where the result is small.
 ///   before:  %0 = constant 3.0   %1 = exponential %0     after:  %1 = constant 20.08
 void fold(Function& function);

@@ -14,6 +14,7 @@
 #include "passes/rows.h"
 #include "passes/sequential.h"
 #include "passes/staging.h"
+#include "passes/stream_schedule.h"
 #include "passes/tile.h"
 
 namespace kiln {
@@ -701,6 +702,7 @@ class Schedule {
 
 loop::Kernel vectorise(const space::Kernel& space, const VectorTarget& target) {
   if (space.sequential != nullptr) return sequential(space);
+  if (space.kind == "stream") return schedule_stream(space, target);
   if (is_tileable(space)) return tile(space, target);
   if (const auto blocks = split_rows(space)) return Schedule(*blocks, true).run();
   return Schedule(space, false).run();

@@ -1,0 +1,528 @@
+#include "passes/stream.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "ir/build.h"
+#include "ir/contraction.h"
+#include "ir/op.h"
+#include "passes/axes.h"
+#include "passes/lower.h"
+#include "passes/regions.h"
+#include "passes/stream_schedule.h"
+
+namespace kiln {
+namespace {
+
+// A wide value is computed again by every kernel that needs it: contractions longer than this are
+// too dear for that.
+constexpr std::int64_t kLongestSum = 256;
+constexpr std::size_t kMembers = 512;
+
+bool contains(const Ints& axes, std::int64_t axis) {
+  return std::find(axes.begin(), axes.end(), axis) != axes.end();
+}
+
+/// What a value is a view of, through index maps.
+Value behind_views(Value value) {
+  while (is_index_map(*value.node)) value = value.node->operand(0);
+  return value;
+}
+
+bool is_splat(const Node& node) {
+  return node.op() == Op::constant && node.attrs<ConstantAttrs>().value.count() == 1;
+}
+
+/// A contraction whose result is larger than what it is made of, and cheap enough to be made twice.
+bool expands(const Node& node) {
+  if (node.op() != Op::dot_general || !is_float(node.type().dtype) || rounds_products(node))
+    return false;
+  const auto& attrs = node.attrs<DotAttrs>();
+  std::int64_t summed = 1;
+  for (std::int64_t axis : attrs.lhs_contracting)
+    summed *= node.operand(0).type().dims[static_cast<std::size_t>(axis)];
+  return summed <= kLongestSum && attrs.lhs_contracting.size() == 1 &&
+         node.type().count() >= node.operand(0).type().count() + node.operand(1).type().count();
+}
+
+/// Whether every element of `share` is one of numbers from 0 to 1 divided by the sum of its row over
+/// the axes that a contraction sums it over: then the division may as well come after that.
+bool is_share_of_row(const Node& share, const Ints& contracted) {
+  if (share.op() != Op::divide) return false;
+  const Node& part = *share.operand(0).node;
+  const Value whole = share.operand(1);
+  if (part.op() != Op::exponential || whole.node->op() != Op::broadcast_in_dim) return false;
+  const Node& sum = *whole.node->operand(0).node;
+  if (sum.op() != Op::reduce || sum.operand(0) != share.operand(0) ||
+      simple_combiner(sum.regions()[0]) != Op::add)
+    return false;
+  Ints over = sum.attrs<DimsAttrs>().dims, asked = contracted;
+  std::sort(over.begin(), over.end());
+  std::sort(asked.begin(), asked.end());
+  if (over != asked) return false;
+  // The sum stands for the very rows it was made of.
+  Ints kept;
+  for (std::int64_t axis = 0; axis < share.type().rank(); ++axis)
+    if (!contains(over, axis)) kept.push_back(axis);
+  if (whole.node->attrs<DimsAttrs>().dims != kept) return false;
+  // exp(x - max x) is at most 1.
+  const Node& shifted = *part.operand(0).node;
+  if (shifted.op() != Op::subtract) return false;
+  const Node& most = *behind_views(shifted.operand(1)).node;
+  return most.op() == Op::reduce && most.operand(0) == shifted.operand(0) &&
+         simple_combiner(most.regions()[0]) == Op::maximum;
+}
+
+/// The results of one stretch of graph, with one stream after the other made a call.
+class Streamer {
+ public:
+  Streamer(std::vector<Value> results, int& number)
+      : results_(std::move(results)), number_(number) {}
+
+  std::vector<Value> run() {
+    std::unordered_set<const Node*> tried;
+    for (bool found = true; found;) {
+      found = false;
+      look();
+      for (const Node* node : nodes_) {
+        if (!traits(*node).reduction || traits(*node).window || node->types().size() != 1 ||
+            !tried.insert(node).second)
+          continue;
+        if (gather(*node) && divide() && rewrite()) {
+          found = true;
+          break;
+        }
+      }
+    }
+    return results_;
+  }
+
+ private:
+  enum class Role : std::uint8_t {
+    outside,  // of the stream
+    wide,
+    sink,
+    row,  // made of sinks element by element, no larger than they are: computed where it is read
+  };
+  struct Fact {
+    Role role = Role::outside;
+    int stage = 0;      // of kernels that must have run before, or be running
+    bool made = false;  // comes of a contraction or a sink of the stream, within it
+  };
+
+  void look() {
+    nodes_ = topological(results_);
+    users_.clear();
+    result_nodes_.clear();
+    for (Value result : results_) result_nodes_.insert(result.node);
+    for (const Node* node : nodes_)
+      for (Value operand : node->operands()) users_[operand.node].push_back(node);
+  }
+
+  // ---- what belongs to the stream
+
+  /// The wide values around what `seed` reduces, and their sinks. False: there is nothing to gain.
+  bool gather(const Node& seed) {
+    facts_.clear();
+    seed_ = &seed;
+    wide_count_ = seed.operand(0).type().count();
+    bool sources = false, stored_sources = false, contracts = false;
+    std::size_t members = 0;
+    std::vector<Value> up{seed.operand(0)};
+    while (!up.empty()) {
+      const Value value = up.back();
+      const Node& node = *value.node;
+      up.pop_back();
+      if (value.type().count() != wide_count_ || facts_.contains(&node)) continue;
+      if (is_index_map(node)) {
+        up.push_back(node.operand(0));
+        continue;
+      }
+      const bool source = traits(node).contraction && expands(node);
+      if (!source && !(traits(node).elementwise && node.types().size() == 1)) {
+        stored_sources = stored_sources || !traits(node).leaf || node.op() == Op::parameter;
+        continue;
+      }
+      if (++members > kMembers) return false;
+      facts_[&node].role = Role::wide;
+      sources = sources || source;
+      if (!source)
+        for (Value operand : node.operands()) up.push_back(operand);
+      std::vector<const Node*> views{&node};
+      while (!views.empty()) {
+        const Node* at = views.back();
+        views.pop_back();
+        for (const Node* user : users_[at]) {
+          if (is_index_map(*user)) {
+            if (user->type().count() == wide_count_) views.push_back(user);
+          } else if (traits(*user).elementwise && user->types().size() == 1) {
+            up.push_back({user, 0});
+          } else if (is_sink(*user)) {
+            facts_[user].role = Role::sink;
+            contracts = contracts || traits(*user).contraction;
+          }
+        }
+      }
+    }
+    return facts_.contains(&seed) && (sources || (contracts && !stored_sources));
+  }
+
+  /// Reduces or contracts an axis of a wide operand.
+  bool is_sink(const Node& node) const {
+    if (node.types().size() != 1 || traits(node).window || node.type().count() >= wide_count_)
+      return false;
+    const auto is_wide = [&](int operand) {
+      const Value value = behind_views(node.operand(operand));
+      return value.type().count() == wide_count_ && role(value.node) == Role::wide;
+    };
+    if (traits(node).reduction) return is_wide(0);
+    if (node.op() != Op::dot_general || !is_float(node.type().dtype)) return false;
+    const auto& attrs = node.attrs<DotAttrs>();
+    return !attrs.lhs_contracting.empty() && (is_wide(0) || is_wide(1));
+  }
+
+  Role role(const Node* node) const {
+    const auto found = facts_.find(node);
+    return found == facts_.end() ? Role::outside : found->second.role;
+  }
+  const Fact& fact(Value value) { return facts_[behind_views(value).node]; }
+
+  /// Stages: a kernel more for each time the way leaves the stream and comes back into it.
+  bool divide() {
+    const std::int64_t rows = seed_->type().count();
+    stages_ = 0;
+    for (const Node* node : nodes_) {
+      if (is_index_map(*node)) continue;
+      int within = 0, after = 0;
+      bool made = false;
+      for (Value operand : node->operands()) {
+        const Fact& of = fact(operand);
+        within = std::max(within, of.stage);
+        after = std::max(after, of.stage + (of.made ? 1 : 0));
+        made = made || of.made;
+      }
+      Fact& mine = facts_[node];
+      if (mine.role == Role::outside && made && traits(*node).elementwise &&
+          node->types().size() == 1 && node->type().count() <= rows)
+        mine.role = Role::row;
+      if (mine.role == Role::outside) {
+        mine.stage = after;
+        continue;
+      }
+      mine.stage = within;
+      mine.made = made || mine.role == Role::sink || traits(*node).contraction;
+      stages_ = std::max(stages_, mine.stage + 1);
+    }
+    return true;
+  }
+
+  // ---- the kernels
+
+  struct Kernel {
+    std::set<int> members;          // ids: what its region computes
+    std::map<int, Value> outputs;   // by the node's id
+  };
+
+  /// Whether a value is a kernel's, to be read from its result.
+  bool is_kernels(const Node* node) {
+    const Fact& of = facts_[node];
+    return of.made && (of.role == Role::sink || of.role == Role::wide);
+  }
+
+  /// What has to exist outside, and what each kernel computes and gives.
+  void demand() {
+    kernels_.assign(static_cast<std::size_t>(stages_), {});
+    live_.clear();
+    std::vector<std::pair<Value, int>> todo;  // the kernel that asks, -1: none
+    for (Value result : results_) todo.emplace_back(result, -1);
+    while (!todo.empty()) {
+      const auto [value, by] = todo.back();
+      todo.pop_back();
+      const Node* node = value.node;
+      if (by >= 0 && is_inside(value, by)) {
+        if (!kernels_[static_cast<std::size_t>(by)].members.insert(node->id()).second) continue;
+        for (Value operand : node->operands()) todo.emplace_back(operand, by);
+      } else if (is_kernels(node)) {
+        const int stage = facts_[node].stage;
+        if (kernels_[static_cast<std::size_t>(stage)].outputs.emplace(node->id(), value).second)
+          todo.emplace_back(value, stage);
+      } else if (live_.insert(node->id()).second) {
+        for (Value operand : node->operands()) todo.emplace_back(operand, -1);
+      }
+    }
+  }
+
+  /// Whether kernel `stage` computes a value itself (or looks through a view at it).
+  bool is_inside(Value value, int stage) {
+    const Node& node = *value.node;
+    if (is_splat(node) || node.op() == Op::iota || is_index_map(node)) return true;
+    const Fact& of = facts_[&node];
+    if (of.role == Role::wide || of.role == Role::row) return true;
+    return of.role == Role::sink && of.stage == stage;
+  }
+
+  bool rewrite() {
+    demand();
+    // Outside nodes that a stage's kernel may read, the kernel, what is made of its results.
+    std::vector<std::tuple<int, int, int, const Node*>> order;
+    for (const Node* node : nodes_) {
+      if (!live_.contains(node->id())) continue;
+      const Fact& of = fact({node, 0});
+      order.emplace_back(of.stage, of.made ? 2 : 0, node->id(), node);
+    }
+    for (int stage = 0; stage < stages_; ++stage)
+      if (!kernels_[static_cast<std::size_t>(stage)].outputs.empty())
+        order.emplace_back(stage, 1, 0, nullptr);
+    std::sort(order.begin(), order.end());
+    outside_.clear();
+    for (const auto& [stage, phase, id, node] : order) {
+      if (node == nullptr) {
+        if (!make_call(stage)) return false;
+        continue;
+      }
+      std::vector<Value> operands;
+      for (Value operand : node->operands()) operands.push_back(outside(operand));
+      const std::vector<Value> again =
+          operands == node->operands() ? results_of(node) : remake(node, operands);
+      for (std::size_t i = 0; i < again.size(); ++i)
+        outside_[{node, static_cast<int>(i)}] = again[i];
+    }
+    for (Value& result : results_) result = outside(result);
+    return true;
+  }
+
+  Value outside(Value value) const { return outside_.at({value.node, value.index}); }
+
+  bool make_call(int stage) {
+    const Kernel& kernel = kernels_[static_cast<std::size_t>(stage)];
+    graph_ = &results_[0].graph();
+    region_ = {};
+    operands_.clear();
+    inside_.clear();
+    entered_.clear();
+    if (!find_axes(kernel)) return false;
+    for (const Node* node : nodes_) {
+      if (!kernel.members.contains(node->id())) continue;
+      std::vector<Value> operands;
+      for (std::size_t i = 0; i < node->operands().size(); ++i)
+        operands.push_back(inside(*node, static_cast<int>(i)));
+      inside_[node] = again(*node, operands);
+    }
+    for (const auto& [id, value] : kernel.outputs) region_.results.push_back(inside_.at(value.node));
+    const Node* call =
+        graph_->make(Op::call, operands_, CallAttrs{fmt::format("stream_{}", number_), "stream"},
+                     std::nullopt, {region_});
+    if (!unifies(*call) || !is_streamable(lower(*call))) return false;
+    ++number_;
+    int result = 0;
+    for (const auto& [id, value] : kernel.outputs)
+      outside_[{value.node, value.index}] = {call, result++};
+    return true;
+  }
+
+  static bool unifies(const Node& call) {
+    Axes axes;
+    for (const Node* node : topological(call.regions()[0].results))
+      if (!traits(*node).leaf && !traits(*node).view && !axes.add(node)) return false;
+    return true;
+  }
+
+  /// The operand as the kernel sees it.
+  Value inside(const Node& node, int operand) {
+    const Value value = node.operand(operand);
+    if (traits(node).contraction) {
+      const int axis = read_along(node, operand);
+      if (axis >= 0 && !lies_along(value, axis)) return enter_transposed(value, axis);
+    }
+    const auto made = inside_.find(value.node);
+    return made != inside_.end() ? made->second : enter(value);
+  }
+
+  Value enter(Value value) {
+    Value& slot = entered_[{outside(value).node, value.index}];
+    if (!slot) slot = parameter(outside(value));
+    return slot;
+  }
+  Value parameter(Value value) {
+    const auto number = static_cast<std::int64_t>(operands_.size());
+    region_.parameters.push_back(value.type());
+    operands_.push_back(value);
+    return graph_->parameter(number, value.type());
+  }
+
+  /// A copy with `axis` last enters, and is seen in the old order.
+  Value enter_transposed(Value value, int axis) {
+    Ints order, back(static_cast<std::size_t>(value.type().rank()));
+    for (std::int64_t i = 0; i < value.type().rank(); ++i)
+      if (i != axis) order.push_back(i);
+    order.push_back(axis);
+    for (std::size_t i = 0; i < order.size(); ++i)
+      back[static_cast<std::size_t>(order[i])] = static_cast<std::int64_t>(i);
+    const Value copy = build::transpose(outside_view(value), order);
+    Value& slot = entered_[{copy.node, 0}];
+    if (!slot) slot = parameter(copy);
+    return build::transpose(slot, back);
+  }
+
+  /// The value with its views, made again over what is outside.
+  Value outside_view(Value value) {
+    if (!is_index_map(*value.node)) return outside(value);
+    return remake(value.node, {outside_view(value.node->operand(0))})[0];
+  }
+
+  /// Whether neighbours along `axis` of a value from outside are neighbours in memory.
+  static bool lies_along(Value value, int axis) {
+    while (is_index_map(*value.node)) {
+      std::vector<int> axes(static_cast<std::size_t>(value.type().rank()), Axes::kUnit);
+      axes[static_cast<std::size_t>(axis)] = 0;
+      axes = through_view(*value.node, axes);
+      const auto seen = std::find(axes.begin(), axes.end(), 0);
+      if (seen == axes.end()) return true;  // a broadcast: one element for all
+      axis = static_cast<int>(seen - axes.begin());
+      value = value.node->operand(0);
+    }
+    const Ints& dims = value.type().dims;
+    return std::all_of(dims.begin() + axis + 1, dims.end(), [](std::int64_t n) { return n == 1; });
+  }
+
+  /// The axis of a contraction's operand that vectors should lie along (-1: none, or it is not read
+  /// from memory): of two, the one that is no row's own.
+  int read_along(const Node& node, int operand) {
+    if (is_inside_made(node.operand(operand))) return -1;
+    const auto& attrs = node.attrs<DotAttrs>();
+    const Ints& batch = operand == 0 ? attrs.lhs_batch : attrs.rhs_batch;
+    const Ints& summed = operand == 0 ? attrs.lhs_contracting : attrs.rhs_contracting;
+    const Type& type = node.operand(operand).type();
+    int axis = -1;
+    for (std::int64_t i = 0; i < type.rank(); ++i)
+      if (!contains(batch, i) && !contains(summed, i) &&
+          type.dims[static_cast<std::size_t>(i)] > 1) {
+        if (axis >= 0) return -1;
+        axis = static_cast<int>(i);
+      }
+    if (axis < 0) return -1;
+    if (role(&node) == Role::sink) return axis;  // the other operand is wide: read element by element
+    const int dim = axes_.of_operand(&node, operand)[static_cast<std::size_t>(axis)];
+    return std::find(streamed_.begin(), streamed_.end(), dim) != streamed_.end() ? axis : -1;
+  }
+  bool is_inside_made(Value value) const {
+    const auto found = facts_.find(behind_views(value).node);
+    return found != facts_.end() && found->second.role != Role::outside;
+  }
+
+  /// The axes of the kernel, and which of them the rows lie along.
+  bool find_axes(const Kernel& kernel) {
+    axes_ = {};
+    streamed_.clear();
+    for (const Node* node : nodes_)
+      if (kernel.members.contains(node->id()) && !traits(*node).leaf && !traits(*node).view)
+        if (!axes_.add(node)) return false;
+    // Those the seed reduces, as the value behind its operand's views has them.
+    Value wide = seed_->operand(0);
+    std::vector<int> reduced(static_cast<std::size_t>(wide.type().rank()), Axes::kUnit);
+    for (std::int64_t axis : seed_->attrs<DimsAttrs>().dims)
+      reduced[static_cast<std::size_t>(axis)] = 0;
+    for (; is_index_map(*wide.node); wide = wide.node->operand(0))
+      reduced = through_view(*wide.node, reduced);
+    if (!axes_.contains(wide.node)) return true;
+    const std::vector<int> axes = axes_.of_result(wide.node);
+    for (std::size_t i = 0; i < axes.size(); ++i)
+      if (reduced[i] == 0) streamed_.push_back(axes[i]);
+    return true;
+  }
+
+  /// The node with the operands it has in the kernel.
+  Value again(const Node& node, const std::vector<Value>& operands) {
+    if (role(&node) == Role::sink && node.op() == Op::dot_general)
+      for (int side = 0; side < 2; ++side)
+        if (const Value moved = divided_afterwards(node, operands, side)) return moved;
+    return remake(&node, operands)[0];
+  }
+
+  /// Σ (e / l) · v as (Σ e · v) / l. Empty where that does not apply.
+  Value divided_afterwards(const Node& node, std::vector<Value> operands, int side) {
+    const auto& attrs = node.attrs<DotAttrs>();
+    const Ints& batch = side == 0 ? attrs.lhs_batch : attrs.rhs_batch;
+    const Ints& summed = side == 0 ? attrs.lhs_contracting : attrs.rhs_contracting;
+    const Node& share = *node.operand(side).node;
+    if (!is_share_of_row(share, summed)) return {};
+    const Node& mine = *operands[static_cast<std::size_t>(side)].node;
+    if (mine.op() != Op::divide || mine.operand(1).node->op() != Op::broadcast_in_dim) return {};
+    operands[static_cast<std::size_t>(side)] = mine.operand(0);
+    const Value product = remake(&node, operands)[0];
+    // The operand's axes in the result: batch axes first, then the free ones of each side.
+    const std::size_t other_rank = static_cast<std::size_t>(node.operand(0).type().rank());
+    std::int64_t next = static_cast<std::int64_t>(batch.size());
+    if (side == 1)
+      next += static_cast<std::int64_t>(other_rank - attrs.lhs_batch.size() -
+                                        attrs.lhs_contracting.size());
+    std::map<std::int64_t, std::int64_t> place;
+    for (std::size_t i = 0; i < batch.size(); ++i) place[batch[i]] = static_cast<std::int64_t>(i);
+    for (std::int64_t axis = 0; axis < share.type().rank(); ++axis)
+      if (!contains(batch, axis) && !contains(summed, axis)) place[axis] = next++;
+    Ints dims;
+    for (std::int64_t axis : share.operand(1).node->attrs<DimsAttrs>().dims)
+      dims.push_back(place.at(axis));
+    const Value whole = mine.operand(1).node->operand(0);
+    // A broadcast's axes ascend; those of the sum may come in another order in the result.
+    std::vector<std::size_t> order(dims.size());
+    for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
+    std::sort(order.begin(), order.end(),
+              [&](std::size_t a, std::size_t b) { return dims[a] < dims[b]; });
+    Ints permutation, sorted;
+    for (std::size_t i : order) {
+      permutation.push_back(static_cast<std::int64_t>(i));
+      sorted.push_back(dims[i]);
+    }
+    const Value rows = std::is_sorted(dims.begin(), dims.end())
+                           ? whole
+                           : build::transpose(whole, permutation);
+    return build::divide(product, build::broadcast(rows, product.type().dims, sorted));
+  }
+
+  std::vector<Value> results_;
+  int& number_;
+  std::vector<const Node*> nodes_;
+  std::unordered_map<const Node*, std::vector<const Node*>> users_;
+  std::unordered_set<const Node*> result_nodes_;
+
+  // The stream at hand.
+  const Node* seed_ = nullptr;
+  std::int64_t wide_count_ = 0;
+  std::unordered_map<const Node*, Fact> facts_;
+  int stages_ = 0;
+  std::vector<Kernel> kernels_;
+  std::unordered_set<int> live_;  // ids of what is computed outside
+  std::map<std::pair<const Node*, int>, Value> outside_;
+
+  // The kernel at hand.
+  Graph* graph_ = nullptr;
+  Region region_;
+  std::vector<Value> operands_;
+  std::unordered_map<const Node*, Value> inside_;
+  std::map<std::pair<const Node*, int>, Value> entered_;
+  Axes axes_;
+  std::vector<int> streamed_;
+};
+
+std::vector<Value> streamed(std::span<const Value> results, int& number) {
+  const std::vector<Value> inner =
+      rebuild(results, [&](const Node* node, const std::vector<Value>& operands) {
+        return remake_inside(node, operands, [&](std::span<const Value> region) {
+          return streamed(region, number);
+        });
+      });
+  return Streamer(inner, number).run();
+}
+
+}  // namespace
+
+void stream(Function& function) {
+  int number = 0;
+  function.results = streamed(function.results, number);
+}
+
+}  // namespace kiln
