@@ -78,8 +78,8 @@ class Fuser {
     return value;
   }
 
-  /// What runs regions finds its operands in memory, and a loop what it changes in memory that is not a
-  /// constant's.
+  /// What runs regions finds its operands in memory, and a loop what it changes in memory that is
+  /// not a constant's.
   void materialise_operands() {
     results_ = rebuild(results_, [&](const Node* node, const std::vector<Value>& operands) {
       if (!runs_regions(*node)) return remake(node, operands);
@@ -329,10 +329,10 @@ class Fuser {
       internal_check(runs_regions(*node) || group.axes.add(node),
                      fmt::format("{} can be a kernel", summary_of(*node)));
       group.kind = runs_regions(*node) || t.sequential ? std::string(definition(node->op()).name)
-                   : group.alone             ? "update"
-                   : t.contraction           ? "contract"
-                   : t.reduction             ? "row"
-                                             : "map";
+                   : group.alone                       ? "update"
+                   : t.contraction                     ? "contract"
+                   : t.reduction                       ? "row"
+                                                       : "map";
       group.first_id = node->id();
       groups_.push_back(std::move(group));
     }

@@ -20,9 +20,9 @@ loop::Reg identity_of(loop::Builder& builder, const space::Reduction& reduction)
 /// An i1 for each lane: whether it is one of the first `active`.
 loop::Reg lanes_below(loop::Builder& builder, int active);
 
-/// A reduction over [0, n), kLanes points at a time, of reductions that have foldings: `carried` goes
-/// through point(position, active lanes, running values) in a few interleaved chains, as one alone
-/// would be as slow as the latency of its steps. How many follows from n.
+/// A reduction over [0, n), kLanes points at a time, of reductions that have foldings: `carried`
+/// goes through point(position, active lanes, running values) in a few interleaved chains, as one
+/// alone would be as slow as the latency of its steps. How many follows from n.
 template <class PointFn>
 std::vector<loop::Reg> in_chains(loop::Builder& builder,
                                  const std::vector<const space::Reduction*>& reductions,

@@ -48,8 +48,8 @@ bool expands(const Node& node) {
          node.type().count() >= node.operand(0).type().count() + node.operand(1).type().count();
 }
 
-/// Whether every element of `share` is one of numbers from 0 to 1 divided by the sum of its row over
-/// the axes that a contraction sums it over: then the division may as well come after that.
+/// Whether every element of `share` is one of numbers from 0 to 1 divided by the sum of its row
+/// over the axes that a contraction sums it over: then the division may as well come after that.
 bool is_share_of_row(const Node& share, const Ints& contracted) {
   if (share.op() != Op::divide) return false;
   const Node& part = *share.operand(0).node;
@@ -116,10 +116,15 @@ class Streamer {
   void look() {
     nodes_ = topological(results_);
     users_.clear();
-    result_nodes_.clear();
-    for (Value result : results_) result_nodes_.insert(result.node);
-    for (const Node* node : nodes_)
-      for (Value operand : node->operands()) users_[operand.node].push_back(node);
+    constants_.clear();
+    for (const Node* node : nodes_) {
+      bool constant = node->op() != Op::parameter;
+      for (Value operand : node->operands()) {
+        users_[operand.node].push_back(node);
+        constant = constant && constants_.contains(operand.node);
+      }
+      if (constant) constants_.insert(node);
+    }
   }
 
   // ---- what belongs to the stream
@@ -151,6 +156,8 @@ class Streamer {
       sources = sources || source;
       if (!source)
         for (Value operand : node.operands()) up.push_back(operand);
+      // A mask, or a value that depends on nothing, may serve streams that have no more in common.
+      if (!is_float(node.type().dtype) || constants_.contains(&node)) continue;
       std::vector<const Node*> views{&node};
       while (!views.empty()) {
         const Node* at = views.back();
@@ -191,8 +198,10 @@ class Streamer {
   const Fact& fact(Value value) { return facts_[behind_views(value).node]; }
 
   /// Stages: a kernel more for each time the way leaves the stream and comes back into it.
+  /// False: no wide value depends on what sums up its row, so nothing forces them to wait.
   bool divide() {
     const std::int64_t rows = seed_->type().count();
+    bool waits = false;
     stages_ = 0;
     for (const Node* node : nodes_) {
       if (is_index_map(*node)) continue;
@@ -203,6 +212,7 @@ class Streamer {
         within = std::max(within, of.stage);
         after = std::max(after, of.stage + (of.made ? 1 : 0));
         made = made || of.made;
+        waits = waits || (of.made && of.role != Role::wide && role(node) == Role::wide);
       }
       Fact& mine = facts_[node];
       if (mine.role == Role::outside && made && traits(*node).elementwise &&
@@ -216,14 +226,14 @@ class Streamer {
       mine.made = made || mine.role == Role::sink || traits(*node).contraction;
       stages_ = std::max(stages_, mine.stage + 1);
     }
-    return true;
+    return waits;
   }
 
   // ---- the kernels
 
   struct Kernel {
-    std::set<int> members;          // ids: what its region computes
-    std::map<int, Value> outputs;   // by the node's id
+    std::set<int> members;         // ids: what its region computes
+    std::map<int, Value> outputs;  // by the node's id
   };
 
   /// Whether a value is a kernel's, to be read from its result.
@@ -311,7 +321,8 @@ class Streamer {
         operands.push_back(inside(*node, static_cast<int>(i)));
       inside_[node] = again(*node, operands);
     }
-    for (const auto& [id, value] : kernel.outputs) region_.results.push_back(inside_.at(value.node));
+    for (const auto& [id, value] : kernel.outputs)
+      region_.results.push_back(inside_.at(value.node));
     const Node* call =
         graph_->make(Op::call, operands_, CallAttrs{fmt::format("stream_{}", number_), "stream"},
                      std::nullopt, {region_});
@@ -342,8 +353,9 @@ class Streamer {
   }
 
   Value enter(Value value) {
-    Value& slot = entered_[{outside(value).node, value.index}];
-    if (!slot) slot = parameter(outside(value));
+    const Value there = outside(value);
+    Value& slot = entered_[{there.node, there.index}];
+    if (!slot) slot = parameter(there);
     return slot;
   }
   Value parameter(Value value) {
@@ -404,7 +416,8 @@ class Streamer {
         axis = static_cast<int>(i);
       }
     if (axis < 0) return -1;
-    if (role(&node) == Role::sink) return axis;  // the other operand is wide: read element by element
+    if (role(&node) == Role::sink)
+      return axis;  // the other operand is wide: read element by element
     const int dim = axes_.of_operand(&node, operand)[static_cast<std::size_t>(axis)];
     return std::find(streamed_.begin(), streamed_.end(), dim) != streamed_.end() ? axis : -1;
   }
@@ -477,9 +490,8 @@ class Streamer {
       permutation.push_back(static_cast<std::int64_t>(i));
       sorted.push_back(dims[i]);
     }
-    const Value rows = std::is_sorted(dims.begin(), dims.end())
-                           ? whole
-                           : build::transpose(whole, permutation);
+    const Value rows =
+        std::is_sorted(dims.begin(), dims.end()) ? whole : build::transpose(whole, permutation);
     return build::divide(product, build::broadcast(rows, product.type().dims, sorted));
   }
 
@@ -487,7 +499,7 @@ class Streamer {
   int& number_;
   std::vector<const Node*> nodes_;
   std::unordered_map<const Node*, std::vector<const Node*>> users_;
-  std::unordered_set<const Node*> result_nodes_;
+  std::unordered_set<const Node*> constants_;  // what depends on nothing
 
   // The stream at hand.
   const Node* seed_ = nullptr;

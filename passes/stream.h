@@ -9,13 +9,14 @@
 //            %o = dot_general(%e / %l, %v) 64x512x64            backward is another call that
 //                                                               computes them again from those
 //
-// No pattern is looked for. A reduction of some value is where the search starts: the values of that
-// size around it which are made element by element, or by a contraction whose result is larger than
-// its operands, are *wide*; what reduces or contracts one of their axes is a *sink*. All wide values
-// can be computed again from what is not wide, so the sinks are divided by what has to run in
-// between: those that depend on no other sink but within the rows are the first kernel, those that
-// wait for values made elsewhere of these are the next (the backward of attention), and each kernel
-// computes the wide values it needs. A wide value that something else reads is stored as well.
+// No pattern is looked for. A reduction of some value is where the search starts: the values of
+// that size around it which are made element by element, or by a contraction whose result is larger
+// than its operands, are *wide*; what reduces or contracts one of their axes is a *sink*. All wide
+// values can be computed again from what is not wide, so the sinks are divided by what has to run
+// in between: those that depend on no other sink but within the rows are the first kernel, those
+// that wait for values made elsewhere of these are the next (the backward of attention), and each
+// kernel computes the wide values it needs. A wide value that something else reads is stored as
+// well.
 //
 // A contraction reads one operand along vectors; where that one does not lie so in memory, a
 // transposed copy is made, once. A factor that is the same along all of a contraction (the division

@@ -25,8 +25,8 @@ using space::Reduction;
 
 constexpr std::int64_t kBlockRows = 64;
 constexpr std::int64_t kLeastBlockRows = 4;
-constexpr std::int64_t kRowMultiple = 8;         // what register tiles are high
-constexpr std::int64_t kBlockBytes = 1 << 19;    // of a block's values: in the second cache
+constexpr std::int64_t kRowMultiple = 8;           // what register tiles are high
+constexpr std::int64_t kBlockBytes = 1 << 19;      // of a block's values: in the second cache
 constexpr std::int64_t kMostBlockBytes = 1 << 21;  // on a thread's stack
 
 std::size_t at(int i) { return static_cast<std::size_t>(i); }
@@ -281,8 +281,8 @@ class Plan {
       if (!step.tile && step.level == level && step.dims == dims &&
           (over == nullptr || step.over == *over))
         return step;
-    steps.push_back({level, std::nullopt, dims, over == nullptr ? std::vector<int>{} : *over, {},
-                     {}, {}});
+    steps.push_back(
+        {level, std::nullopt, dims, over == nullptr ? std::vector<int>{} : *over, {}, {}, {}});
     return steps.back();
   }
 
@@ -344,9 +344,9 @@ class Plan {
     for (std::size_t s = 0; s < steps.size(); ++s)
       for (int e : steps[s].fills)
         for (const auto& [old, last] : last_read)
-          if (last == static_cast<int>(s) && !taken.contains(old) && expr(old).dims == expr(e).dims &&
-              expr(old).dtype == expr(e).dtype && old != e && !steps[s].tile &&
-              steps[s].dims == inner(expr(old).dims) && !shares.contains(e)) {
+          if (last == static_cast<int>(s) && !taken.contains(old) &&
+              expr(old).dims == expr(e).dims && expr(old).dtype == expr(e).dtype && old != e &&
+              !steps[s].tile && steps[s].dims == inner(expr(old).dims) && !shares.contains(e)) {
             taken.insert(old);
             shares[e] = old;
           }
@@ -431,8 +431,8 @@ class Emitter {
   Affine coordinate(loop::Var chunk, std::int64_t below, std::int64_t count) {
     if (count == 1) return 0;
     if (below == 1 && count == kernel_.chunks) return Affine::of(chunk);
-    return Affine::of(b().define("p", Affine::of(chunk), below,
-                                 below * count == kernel_.chunks ? 0 : count));
+    return Affine::of(
+        b().define("p", Affine::of(chunk), below, below * count == kernel_.chunks ? 0 : count));
   }
 
   // ---- memory
@@ -532,8 +532,8 @@ class Emitter {
     const int e = plan_.result_of(r);
     const Reduction& sum = plan_.reduction(r);
     each_point(plan_.inner(sum.kept), {}, [&] {
-      const Reg zero = sum.is_contraction() ? b().constant({sum.dtype, 1}, 0)
-                                            : eval_.eval(sum.initial[0]);
+      const Reg zero =
+          sum.is_contraction() ? b().constant({sum.dtype, 1}, 0) : eval_.eval(sum.initial[0]);
       eval_.store(place_.at(e), b().splat(zero, eval_.lanes()));
     });
   }
@@ -609,9 +609,8 @@ class Emitter {
     for (int root : plan_.roots(step)) reach(root, reached);
     const auto allowed = [&](int d) {
       return std::find(step.over.begin(), step.over.end(), d) == step.over.end() ||
-             std::all_of(step.reductions.begin(), step.reductions.end(), [&](int r) {
-               return folding(plan_.reduction(r)).has_value();
-             });
+             std::all_of(step.reductions.begin(), step.reductions.end(),
+                         [&](int r) { return folding(plan_.reduction(r)).has_value(); });
     };
     int best = -1;
     double most = -1;
@@ -630,9 +629,9 @@ class Emitter {
     for (int e : exprs) {
       const Expr& expr = space_.exprs[at(e)];
       const auto own = place_.find(e);
-      const bool along = own != place_.end() ? own->second.access.strides[at(d)] == 1
-                                             : expr.kind == Expr::Kind::load &&
-                                                   expr.access.strides[at(d)] == 1;
+      const bool along = own != place_.end()
+                             ? own->second.access.strides[at(d)] == 1
+                             : expr.kind == Expr::Kind::load && expr.access.strides[at(d)] == 1;
       if (along) traffic += static_cast<double>(space_.volume(expr.dims));
     }
     for (int s : stores)
@@ -717,18 +716,19 @@ class Emitter {
     if (!folds) return loops(over, 0, closed, roots, step.level, std::move(running), point);
     std::vector<int> outer(over.begin(), over.end() - 1);
     const int v = over.back();
-    return loops(outer, 0, closed, roots, step.level, std::move(running), [&](std::vector<Reg> now) {
-      eval_.prepare(roots, bit(v), step.level);
-      return in_chains(b(), chained(step), length(v), std::move(now),
-                       [&](const Affine& along, int active, std::vector<Reg> chain) {
-                         eval_.push_scope();
-                         eval_.open_vector(v, position(v, along), active);
-                         chain = point(std::move(chain));
-                         eval_.close(v);
-                         eval_.pop_scope();
-                         return chain;
-                       });
-    });
+    return loops(outer, 0, closed, roots, step.level, std::move(running),
+                 [&](std::vector<Reg> now) {
+                   eval_.prepare(roots, bit(v), step.level);
+                   return in_chains(b(), chained(step), length(v), std::move(now),
+                                    [&](const Affine& along, int active, std::vector<Reg> chain) {
+                                      eval_.push_scope();
+                                      eval_.open_vector(v, position(v, along), active);
+                                      chain = point(std::move(chain));
+                                      eval_.close(v);
+                                      eval_.pop_scope();
+                                      return chain;
+                                    });
+                 });
   }
   std::vector<const Reduction*> chained(const Step& step) const {
     std::vector<const Reduction*> all;
@@ -763,8 +763,7 @@ class Emitter {
         result = b().let(*folding(sum), {result});
         const bool accumulates = plan_.accumulating.contains(r);
         if (accumulates || !sum.is_contraction()) {
-          const Reg before =
-              accumulates ? eval_.load(place_.at(e)) : eval_.eval(sum.initial[0]);
+          const Reg before = accumulates ? eval_.load(place_.at(e)) : eval_.eval(sum.initial[0]);
           result = sum.is_contraction()
                        ? b().let(loop::Opcode::add, {before, result})
                        : eval_.combine(sum, std::span(&before, 1), std::span(&result, 1))[0];
@@ -833,7 +832,8 @@ class Emitter {
     eval_.open(tiling.over, position(tiling.over, 0));
     eval_.open_vector(tiling.v, along(0), kLanes);
     const auto factor = [&](const Place& place, int dim) {
-      return TileFactor{place.access.buffer, eval_.address(place).first,
+      return TileFactor{place.access.buffer,
+                        eval_.address(place).first,
                         dim < 0 ? 0 : place.access.strides[at(dim)],
                         {place.access.strides[at(tiling.over)]}};
     };

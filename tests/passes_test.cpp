@@ -295,7 +295,7 @@ TEST_CASE("the_runner_reports_each_pass_and_shows_the_graph_after_it") {
   options.disabled = {"cse"};
   const auto reports = run_passes(function, options);
   CHECK(shown == std::vector<std::string>{"inline_composites", "merge_loops", "simplify", "fold",
-                                          "dce", "fuse", "rematerialise"});
+                                          "dce", "stream", "fuse", "rematerialise"});
   REQUIRE(reports.size() == shown.size());
   for (std::size_t i = 0; i < shown.size(); ++i) {
     CHECK(reports[i].name == shown[i]);
@@ -310,7 +310,7 @@ TEST_CASE("switching_off_an_unknown_pass_is_an_error_that_lists_the_passes") {
   options.disabled = {"simplyfy"};
   CHECK_THROWS_WITH(run_passes(function, options),
                     "there is no pass 'simplyfy'; the passes are inline_composites, merge_loops, "
-                    "simplify, fold, cse, dce, fuse, rematerialise");
+                    "simplify, fold, cse, dce, stream, fuse, rematerialise");
 }
 
 TEST_CASE("verify_finds_planted_breakage") {
