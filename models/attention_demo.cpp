@@ -50,6 +50,9 @@ double deviation(const Array& output, const Array& weights) {
 }  // namespace
 
 Outcome AttentionDemo::run(const TrainOptions& options, Report& report) {
+  if (!options.data.empty())
+    throw Error(
+        fmt::format("{}: expected no --data: its demonstration is its own", report.model()));
   manual_seed(options.seed);
   if (!options.resume.empty()) load_checkpoint(options.resume, module().state());
   const std::vector<Array> given = inputs(query_size(), options.seed);

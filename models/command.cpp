@@ -171,7 +171,7 @@ std::int64_t parse_bytes(const std::string& option, const std::string& text) {
 
 /// What several subcommands take.
 struct Common {
-  int threads = 0;
+  std::optional<int> threads;
   std::string target, max_memory;
 
   void add_to(CLI::App& app) {
@@ -184,7 +184,7 @@ struct Common {
                    "included: values are computed again rather than kept");
   }
   void apply() const {
-    if (threads != 0) settings().set_threads(threads);
+    if (threads) settings().set_threads(*threads);
     if (!target.empty()) settings().target = Target::named(target);
     if (!max_memory.empty()) settings().max_memory = parse_bytes("--max-memory", max_memory);
   }
@@ -419,7 +419,13 @@ int run(int argc, char** argv, const std::string& version) {
   } catch (const CLI::Success& success) {
     return app.exit(success);  // --help, --version
   } catch (const CLI::ParseError& error) {
-    fmt::print(stderr, "kiln: {} (see kiln --help)\n", error.what());
+    std::string names;
+    for (const CLI::App* command : app.get_subcommands({}))
+      names += (names.empty() ? "" : ", ") + command->get_name();
+    if (argc > 1 && argv[1][0] != '-' && app.get_subcommands().empty())
+      fmt::print(stderr, "kiln: unknown command '{}': expected one of {}\n", argv[1], names);
+    else
+      fmt::print(stderr, "kiln: {} (see kiln --help)\n", error.what());
     return kBadInput;
   }
   return passed ? status : kCheckFailed;

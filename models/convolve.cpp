@@ -85,6 +85,7 @@ std::string text_of(const Array& matrix) {
 class Convolve : public Model {
  public:
   Outcome run(const TrainOptions& options, Report& report) override {
+    if (!options.data.empty()) throw Error("convolve: expected no --data: it draws its image");
     report.print("H x W by h x w gives (H - h + 1) x (W - w + 1):\n");
     const Array small = Array::of<float>({3, 3}, {1, 2, 3, 4, 5, 6, 7, 8, 9});
     const Array diagonal = Array::of<float>({2, 2}, {1, 0, 0, 1});

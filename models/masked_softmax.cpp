@@ -39,6 +39,8 @@ std::vector<Demonstration> demonstrations() {
 class MaskedSoftmax : public Model {
  public:
   Outcome run(const TrainOptions& options, Report& report) override {
+    if (!options.data.empty())
+      throw Error("masked-softmax: expected no --data: its demonstrations are its own");
     Random random(options.seed);
     Outcome outcome{.metric = {"deviation", true}, .required = 1e-4};
     auto weigh = jit([](const Tensor& x, const Tensor& lens) { return masked_softmax(x, lens); });

@@ -1,6 +1,8 @@
 #include "models/model.h"
 
 #include <algorithm>
+#include <charconv>
+#include <cmath>
 
 namespace kiln {
 namespace {
@@ -60,6 +62,19 @@ std::string Learner::line(const Epoch& epoch) const {
   if (!figure.of_training) text += fmt::format("  {} {:.4f}", figure.name, epoch.value);
   return text +
          fmt::format("  {}  {:.0f} steps/s", time_text(epoch.seconds), epoch.steps_per_second);
+}
+
+std::vector<float> numbers_in(const std::vector<std::string>& inputs, const std::string& model) {
+  std::vector<float> numbers;
+  for (const std::string& text : inputs) {
+    float x = 0;
+    const char* end = text.data() + text.size();
+    const auto [stopped, error] = std::from_chars(text.data(), end, x);
+    if (error != std::errc() || stopped != end || !std::isfinite(x))
+      throw Error(fmt::format("{}: expected a number, found '{}'", model, text));
+    numbers.push_back(x);
+  }
+  return numbers;
 }
 
 Jit<Tensor> training_step(Learner& model, Optimizer& optimizer) {

@@ -142,6 +142,9 @@ class Learner : public Model {
   std::int64_t parameter_count() override { return module().parameter_count(); }
 };
 
+/// The numbers that a user typed; throws Error where one is none that f32 has.
+std::vector<float> numbers_in(const std::vector<std::string>& inputs, const std::string& model);
+
 /// A model the command knows.
 struct ModelEntry {
   std::string name;

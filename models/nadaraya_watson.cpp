@@ -1,6 +1,5 @@
 #include "models/nadaraya_watson.h"
 
-#include <charconv>
 #include <cmath>
 
 #include "runtime/function_io.h"
@@ -69,15 +68,7 @@ void explain_batch_products(Report& report) {
 
 void print_predictions(const std::vector<std::string>& inputs, const RegressionData& data,
                        const Predict& predict, Report& report) {
-  std::vector<float> xs;
-  for (const std::string& text : inputs) {
-    float x = 0;
-    const char* end = text.data() + text.size();
-    const auto [stopped, error] = std::from_chars(text.data(), end, x);
-    if (error != std::errc() || stopped != end || !std::isfinite(x))
-      throw Error(fmt::format("{}: expected a number, found '{}'", report.model(), text));
-    xs.push_back(x);
-  }
+  const std::vector<float> xs = numbers_in(inputs, report.model());
   const Array ys = jit(predict)(vector_of(xs), data.x_train, data.y_train);
   for (std::size_t i = 0; i < xs.size(); ++i)
     report.print("{}: {:.4f}\n", inputs[i], ys.data<float>()[i]);

@@ -20,6 +20,7 @@
 #include <numbers>
 
 #include "models/model.h"
+#include "runtime/checkpoint.h"
 
 namespace kiln {
 namespace {
@@ -80,6 +81,18 @@ class Sine : public Learner {
     return {.epochs = 2000, .batch = 64, .lr = 1e-3, .stop = kGoal};
   }
 
+  void predict(const std::vector<std::string>& inputs, const TrainOptions& options,
+               Report& report) override {
+    if (options.resume.empty())
+      throw Error("sin: expected --checkpoint FILE, as kiln train sin writes it");
+    load_checkpoint(options.resume, network_.state());
+    const std::vector<float> xs = numbers_in(inputs, report.model());
+    auto fit = jit([&](const Tensor& x) { return network_(x); });
+    const Array ys =
+        fit(Array::of<float>({static_cast<std::int64_t>(xs.size()), 1}, std::span(xs)));
+    for (std::size_t i = 0; i < xs.size(); ++i)
+      report.print("{}: {:.4f}\n", inputs[i], ys.data<float>()[i]);
+  }
   void show(const Dataset& data, const TrainOptions&, Report& report) override {
     const Array &x = data.validation[0][0], &y = data.validation[0][1];
     auto fit = jit([&](const Tensor& input) { return network_(input); });

@@ -1,14 +1,19 @@
 #include "models/train.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <csignal>
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
+#include <system_error>
 
 #include <nlohmann/json.hpp>
 
+#include "runtime/atomic_file.h"
 #include "runtime/checkpoint.h"
 #include "runtime/progress.h"
 
@@ -72,18 +77,37 @@ struct Limits {
   std::optional<double> stop;
 };
 
-Limits checked(const Learner& model, const TrainOptions& options) {
+Limits limits_of(const Learner& model, const TrainOptions& options) {
   const Learner::Defaults defaults = model.defaults();
-  const Limits limits{options.epochs.value_or(defaults.epochs),
-                      options.batch.value_or(defaults.batch), options.lr.value_or(defaults.lr),
-                      options.stop ? options.stop : defaults.stop};
-  if (limits.epochs < 1)
-    throw Error(fmt::format("--epochs: expected at least 1, found {}", limits.epochs));
-  if (limits.batch < 1)
-    throw Error(fmt::format("--batch: expected at least 1, found {}", limits.batch));
-  if (!(limits.lr > 0) || !std::isfinite(limits.lr))
-    throw Error(fmt::format("--lr: expected a positive number, found {}", limits.lr));
-  return limits;
+  return {options.epochs.value_or(defaults.epochs), options.batch.value_or(defaults.batch),
+          options.lr.value_or(defaults.lr), options.stop ? options.stop : defaults.stop};
+}
+
+/// Throws Error for options that no model can be trained with, and for files that could not be
+/// written: before the work, not after it.
+void check(const TrainOptions& options) {
+  const auto expect = [](bool holds, const char* option, const char* what, auto found) {
+    if (!holds) throw Error(fmt::format("{}: expected {}, found {}", option, what, found));
+  };
+  if (options.epochs) expect(*options.epochs >= 1, "--epochs", "at least 1", *options.epochs);
+  if (options.batch) expect(*options.batch >= 1, "--batch", "at least 1", *options.batch);
+  if (options.lr)
+    expect(*options.lr > 0 && std::isfinite(*options.lr), "--lr", "a positive number", *options.lr);
+  if (options.stop) expect(std::isfinite(*options.stop), "--stop", "a number", *options.stop);
+  if (options.init)
+    expect(std::isfinite(static_cast<float>(*options.init)), "--init", "a number of f32's range",
+           *options.init);
+  if (!options.json.empty() && !std::ofstream(options.json))
+    throw Error(fmt::format("{}: cannot be written", options.json));
+  if (!options.checkpoint.empty())
+    AtomicFile(options.checkpoint);  // not committed: nothing changes
+  if (!options.plot.empty()) {
+    std::error_code ignored;
+    std::filesystem::create_directories(options.plot, ignored);
+    if (!std::filesystem::is_directory(options.plot, ignored) ||
+        ::access(options.plot.c_str(), W_OK | X_OK) != 0)
+      throw Error(fmt::format("{}: expected a folder that can be written to", options.plot));
+  }
 }
 
 /// --init: all that the model learns begins here.
@@ -144,7 +168,7 @@ class Training {
       : model_(model),
         options_(options),
         report_(report),
-        limits_(checked(model, options)),
+        limits_(limits_of(model, options)),
         data_(seeded(options).load(options)),
         optimizer_(model.optimizer(limits_.lr)),
         step_(training_step(model, *optimizer_)),
@@ -365,9 +389,8 @@ Outcome Learner::evaluate(const TrainOptions& options, Report& report) {
 }
 
 Outcome train(const std::string& name, Model& model, const TrainOptions& options) {
+  check(options);
   Report report(name, options.quiet, options.plot, options.plot_format);
-  if (!options.json.empty() && !std::ofstream(options.json))
-    throw Error(fmt::format("{}: cannot be written", options.json));
   const Outcome outcome = model.run(options, report);
   if (!outcome.interrupted) finish(options, report, outcome);
   return outcome;

@@ -68,6 +68,9 @@ prints "train perceptron" "0 mistakes  w = " train perceptron
 prints "train linear" "recovered: y = 7.0000 x0 + 8.0000 x1 + 3.0000" train linear --stop 1e-11
 prints "train linear from 0" "every weight starts at 0" train linear --init 0
 prints "train sin" "largest error on 1000 points held out: 0.0" train sin --stop 0.0005
+"$kiln" train sin --stop 0.0005 --checkpoint "$dir/sin.safetensors" --quiet
+prints "predict sin" "^1.5708: [01]\.[09]" predict sin 0 1.5708 --checkpoint "$dir/sin.safetensors"
+rejects "the sine of a word" "expected a number, found 'pi'" predict sin pi --checkpoint "$dir/sin.safetensors"
 prints "train convolve" "3 x 3 by 2 x 2 is 2 x 2: \[\[6, 8\], \[12, 14\]\]" train convolve
 prints "train convolve" "2 x 2 by 3 x 3 is an error" train convolve
 "$kiln" train perceptron --epochs 1 --quiet 2>"$dir/err"
@@ -103,6 +106,18 @@ rejects "a seed beyond 64 bits" "expected a whole number from 0 to 2^64 - 1, fou
 rejects "a seed below 0" "expected a whole number" train linear --seed -1
 rejects "a timeout that is no number" "above 0, found 'nan'" conformance . --timeout nan
 rejects "lr 0" "lr" train digits --lr 0
+rejects "an unknown command" "unknown command 'trian': expected one of models, train" trian digits
+rejects "a stop that is no number" "stop.*nan" train linear --stop nan
+rejects "a start beyond f32" "init.*1e+39" train linear --init 1e39
+rejects "no epochs of a model that has none" "epochs.*0" train masked-softmax --epochs 0
+rejects "data for a model that takes none" "no --data" train masked-softmax --data "$dir"
+rejects "threads 0" "threads.*found 0" train digits --threads 0
+# What could not be written is said before the work, and what is there stays until something is to be written.
+rejects "a checkpoint into a folder that is not there" "none/c: No such file" train digits --checkpoint "$dir/none/c"
+rejects "a checkpoint that is a folder" "Is a directory" train digits --checkpoint "$dir"
+touch "$dir/file"
+rejects "plots into a file" "file: expected a folder" train digits --plot "$dir/file"
+rejects "json into a folder" "cannot be written" train digits --json "$dir"
 rejects "threads -3" "threads" train digits --threads -3
 rejects "unknown target" "nope" train digits --target nope
 rejects "missing folder" "$dir/none" train digits --data "$dir/none"
