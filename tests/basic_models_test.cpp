@@ -14,15 +14,14 @@
 #include "runtime/random.h"
 #include "runtime/safetensors.h"
 #include "tests/catch.h"
-#include "tests/source_folder.h"
+#include "tests/golden_data.h"
+#include "tests/support.h"
 #include "tests/temp_folder.h"
 
 namespace kiln {
 namespace {
 
 using nlohmann::json;
-
-const std::string kGolden = source_folder() + "/tests/golden/";
 
 std::unique_ptr<Learner> learner(const std::string& name) {
   std::unique_ptr<Model> model = find_model(name).make();
@@ -36,47 +35,6 @@ TrainOptions quiet() {
   return options;
 }
 
-/// A case of the golden data, with its tensors by name.
-struct Golden {
-  explicit Golden(const std::string& name)
-      : data(load_safetensors(kGolden + name.substr(0, name.find('/')) + ".safetensors").tensors) {
-    static const json manifest = json::parse(std::ifstream(kGolden + "manifest.json"));
-    for (const json& one : manifest["cases"])
-      if (one["name"] == name) facts = one;
-    REQUIRE(!facts.is_null());
-    for (const json& tensor : facts["tensors"])  // of the summaries of a large one, the sample
-      if (!tensor.contains("summary") || tensor["summary"] == "sample")
-        tensors[tensor["name"]] = tensor;
-  }
-  const Array& operator[](const std::string& name) const {
-    return data.at(tensors.at(name)["key"]);
-  }
-  /// Parameters by PyTorch's names.
-  NamedArrays parameters() const {
-    NamedArrays found;
-    for (const auto& [name, tensor] : tensors)
-      if (tensor["role"] == "parameter") found[name] = data.at(tensor["key"]);
-    return found;
-  }
-  void check_close(const std::string& name, const Array& got, const Array& want) const {
-    const json& tensor = tensors.at(name);
-    const bool is_sample = tensor.contains("summary");
-    if (!is_sample) REQUIRE(got.count() == want.count());
-    double excess = -1;  // over what is allowed
-    for (std::int64_t i = 0; i < want.count(); ++i)
-      excess = std::max(excess, std::fabs(got.as_double(is_sample ? i * 7919 % got.count() : i) -
-                                          want.as_double(i)) -
-                                    tensor["atol"].get<double>() -
-                                    tensor["rtol"].get<double>() * std::fabs(want.as_double(i)));
-    INFO(facts["name"].get<std::string>() << ", " << name);
-    CHECK(excess <= 0);
-  }
-
-  NamedArrays data;
-  json facts;
-  std::map<std::string, json> tensors;
-};
-
 /// Row `index` along the first axis.
 Array row(const Array& values, std::size_t index) {
   Array result(Type{values.dtype(), Ints(values.dims().begin() + 1, values.dims().end())});
@@ -84,6 +42,39 @@ Array row(const Array& values, std::size_t index) {
   std::ranges::copy(values.bytes().subspan(index * size, size), result.bytes().begin());
   return result;
 }
+
+/// A case of the golden data, with its tensors by name.
+struct Golden {
+  explicit Golden(const std::string& name)
+      : facts(golden::case_named(name)), data(golden::data_of(facts)) {
+    for (const json& tensor : facts["tensors"]) tensors[tensor["name"]].push_back(tensor);
+  }
+  const Array& operator[](const std::string& name) const {
+    return data.at(tensors.at(name)[0]["key"]);
+  }
+  /// Parameters by PyTorch's names.
+  NamedArrays parameters() const {
+    NamedArrays found;
+    for (const auto& [name, all] : tensors)
+      if (all[0]["role"] == "parameter") found[name] = (*this)[name];
+    return found;
+  }
+  /// `got` is what the data say, or their summaries of it.
+  void check_close(const std::string& name, const Array& got) const {
+    INFO(facts["name"].get<std::string>() << ", " << name);
+    for (const json& tensor : tensors.at(name))
+      CHECK(golden::off(got, data.at(tensor["key"]), tensor) == kNone);
+  }
+  /// `got` is row `index` of what the data say.
+  void check_row(const std::string& name, const Array& got, std::size_t index) const {
+    INFO(facts["name"].get<std::string>() << ", " << name << ", row " << index);
+    CHECK(golden::off(got, row((*this)[name], index), tensors.at(name)[0]) == kNone);
+  }
+
+  const json& facts;
+  const NamedArrays& data;
+  std::map<std::string, std::vector<json>> tensors;  // of a large one, the summaries
+};
 
 void set_parameters(Learner& model, const NamedArrays& values) {
   for (const Parameter& parameter : model.module().parameters())
@@ -110,11 +101,11 @@ void check_trajectory(const std::string& name, const std::string& golden_case) {
       const Array& now = value_of(parameter.variable());
       const std::string each = parameter.name() + "_per_step";
       const std::string after = fmt::format("after_step_{}/{}", s + 1, parameter.name());
-      if (golden.tensors.contains(each)) golden.check_close(each, now, row(golden[each], s));
-      if (golden.tensors.contains(after)) golden.check_close(after, now, golden[after]);
+      if (golden.tensors.contains(each)) golden.check_row(each, now, s);
+      if (golden.tensors.contains(after)) golden.check_close(after, now);
     }
   }
-  golden.check_close("loss_per_step", got, losses);
+  golden.check_close("loss_per_step", got);
 }
 
 /// A file of a golden case's points, as `--data` of the perceptron takes them.
@@ -405,7 +396,7 @@ TEST_CASE("weights_that_pytorch_saved_load_and_evaluate") {
     const Outcome outcome = model->evaluate(options, report);
 
     Jit<Tensor> loss([&](const std::vector<Tensor>& in) { return std::vector{model->loss(in)}; });
-    golden.check_close("loss", loss(golden["x"], golden["y"]), golden["loss"]);
+    golden.check_close("loss", loss(golden["x"], golden["y"]));
     Jit<Tensor> right([&](const std::vector<Tensor>& in) { return std::vector{model->score(in)}; });
     const DigitSet held_out = draw_digits(300, 1);
     CHECK(outcome.value * 300 == Approx(right(held_out.images, held_out.labels).item()));

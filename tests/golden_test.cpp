@@ -15,32 +15,18 @@
 #include "passes/autodiff.h"
 #include "runtime/safetensors.h"
 #include "tests/catch.h"
+#include "tests/golden_data.h"
 #include "tests/golden_programs.h"
-#include "tests/source_folder.h"
 #include "tests/support.h"
 #include "tests/traced_step.h"
 
 namespace kiln {
 namespace {
 
+using golden::cases;
+using golden::data_of;
 using golden::Named;
 using nlohmann::json;
-
-const std::string kFolder = source_folder() + "/tests/golden/";
-
-const json& cases() {
-  static const json manifest = json::parse(std::ifstream(kFolder + "manifest.json"));
-  return manifest["cases"];
-}
-
-/// A file is read once, however many cases it has.
-const NamedArrays& data_of(const json& one) {
-  static std::map<std::string, NamedArrays> files;
-  const std::string name = one["file"];
-  const auto [file, is_new] = files.try_emplace(name);
-  if (is_new) file->second = load_safetensors(kFolder + name).tensors;
-  return file->second;
-}
 
 bool has_role(const json& tensor, std::string_view role) { return tensor["role"] == role; }
 /// Known before the program runs.
@@ -71,45 +57,9 @@ std::vector<json> cases_of(Kind kind) {
 
 // ---- comparing
 
-Array sum_of(const Array& values, const auto& term, const auto& result) {
-  double total = 0;
-  for (std::int64_t i = 0; i < values.count(); ++i) total += term(values.as_double(i));
-  return Array::scalar(static_cast<float>(result(total)));
-}
-
-/// What the manifest keeps of a large tensor.
-Array summary(const Array& values, const std::string& kind) {
-  const auto same = [](double x) { return x; };
-  if (kind == "sum") return sum_of(values, same, same);
-  if (kind == "l1") return sum_of(values, [](double x) { return std::fabs(x); }, same);
-  if (kind == "l2")
-    return sum_of(values, [](double x) { return x * x; }, [](double x) { return std::sqrt(x); });
-  REQUIRE(kind == "sample");
-  Array sample(Type{values.dtype(), {64}});
-  for (std::int64_t i = 0; i < 64; ++i)
-    sample.data<float>()[static_cast<std::size_t>(i)] =
-        values.data<float>()[static_cast<std::size_t>((i * 7919) % values.count())];
-  return sample;
-}
-
-/// |got - want| <= atol + rtol |want|, NaN for NaN, infinities of one sign.
-std::string off(const Array& got, const Array& want, const json& tensor) {
-  if (got.type() != want.type())
-    return fmt::format("{} instead of {}", got.type().pretty(), want.type().pretty());
-  for (std::int64_t i = 0; i < want.count(); ++i) {
-    const double g = got.as_double(i), w = want.as_double(i);
-    if (g == w || (std::isnan(g) && std::isnan(w))) continue;
-    if (std::isinf(w) ||
-        !(std::fabs(g - w) <= tensor.value("atol", 0.0) + tensor.value("rtol", 0.0) * std::fabs(w)))
-      return fmt::format("element {}: {} instead of {}", i, g, w);
-  }
-  return "";
-}
-
 void check_against(const json& one, const json& tensor, const Array& got, std::string_view way) {
   const Array& want = data_of(one).at(tensor["key"]);
-  const std::string found =
-      off(tensor.contains("summary") ? summary(got, tensor["summary"]) : got, want, tensor);
+  const std::string found = golden::off(got, want, tensor);
   if (found.empty()) return;
   INFO(one["name"].get<std::string>() << ", " << tensor["key"].get<std::string>() << ", " << way);
   CHECK(found == kNone);
