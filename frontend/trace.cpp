@@ -29,14 +29,15 @@ Trace& Trace::current(std::string_view what, Where where) {
 }
 
 Trace::State& Trace::state(const VariablePtr& variable) {
-  for (State& state : states_)
-    if (state.variable == variable) return state;
-  for (const State& state : states_)
-    if (state.variable->name == variable->name)
-      throw Error(
-          fmt::format("two variables are named '{}': give each module, and each optimiser "
-                      "of the same parameters, its own name",
-                      variable->name));
+  const auto [known, fresh] = state_of_.try_emplace(variable.get(), states_.size());
+  if (!fresh) return states_[known->second];
+  if (!names_.insert(variable->name).second) {
+    state_of_.erase(known);
+    throw Error(
+        fmt::format("two variables are named '{}': give each module, and each optimiser "
+                    "of the same parameters, its own name",
+                    variable->name));
+  }
   const auto index = static_cast<std::int64_t>(function_.arguments.size());
   function_.arguments.push_back({variable->type, variable->name, -1});
   const Value value = graph().parameter(index, variable->type);

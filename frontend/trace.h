@@ -7,6 +7,8 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <unordered_map>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -102,6 +104,8 @@ class Trace {
 
   Function function_;
   std::vector<State> states_;
+  std::unordered_map<const Variable*, std::size_t> state_of_;  // into states_
+  std::unordered_set<std::string_view> names_;                 // of the variables
   std::vector<std::pair<std::shared_ptr<const bool>, bool>> flags_;
   std::int64_t streams_ = 0;
   std::vector<Tensor> loops_;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "ir/op.h"
 #include "passes/evaluate.h"
 #include "passes/micro_tile.h"
 
@@ -23,6 +24,8 @@ constexpr std::int64_t kMaxPackedElements = 1 << 19;  // of a panel, on a thread
 // A panel whose rows are strewn over more memory than this is copied together: its lines fall into
 // few sets of the caches, and each of its rows is on a page of its own.
 constexpr std::int64_t kStrewnBytes = 1 << 21;
+constexpr std::int64_t kWrittenEpilogue = 96;       // operations after a tile that are written out
+constexpr std::int64_t kTranscendentalWeight = 20;  // of them, an elementary function
 
 const Access* load_of(const space::Kernel& space, int expr) {
   const Expr& e = space.exprs[static_cast<std::size_t>(expr)];
@@ -272,28 +275,58 @@ class Tiler {
     return factor;
   }
 
+  /// What becomes of a tile's sums. Where that is much code for each (an optimiser's update), it is
+  /// written once for all rows: the sums go through memory, which the nearest cache holds.
   void epilogue(const Affine& i, const Affine& j, const MicroTile& tile,
                 const std::vector<Reg>& sums) {
-    for (std::int64_t c = 0; c < tile.vectors(); ++c) {
+    const std::int64_t wide = tile.vectors();
+    const bool rolled = tile.rows > 1 && tile.rows * wide * epilogue_weight() > kWrittenEpilogue;
+    if (rolled && sums_buffer_ < 0)
+      sums_buffer_ = b().buffer(sum_.dtype, loop::Buffer::Kind::local, tall_ * wide_ * kLanes);
+    if (rolled)
+      for (std::int64_t s = 0; s < tile.rows * wide; ++s)
+        b().store(sums_buffer_, s * kLanes, sums[static_cast<std::size_t>(s)]);
+    for (std::int64_t c = 0; c < wide; ++c) {
       // What depends on the column alone (a bias) is read once for all rows.
       eval_.push_scope();
       eval_.open_vector(plan_.v, j + Affine(c * kLanes), tile.lanes(c));
       eval_.prepare(roots_, plan_.u < 0 ? 0 : bit(plan_.u), 0);
-      for (std::int64_t r = 0; r < tile.rows; ++r) {
-        eval_.push_scope();
-        if (plan_.u >= 0) eval_.open(plan_.u, i + Affine(r));
-        eval_.define(plan_.reduced_expr, sums[static_cast<std::size_t>(r * tile.vectors() + c)]);
-        // All values before any store: an output may lie where an input lay.
-        std::vector<Reg> values;
-        for (int root : roots_) values.push_back(eval_.eval(root));
-        for (std::size_t s = 0; s < values.size(); ++s)
-          eval_.store({space_.stores[s].access, false}, values[s]);
-        if (plan_.u >= 0) eval_.close(plan_.u);
-        eval_.pop_scope();
+      if (rolled) {
+        b().loop("r", {0}, {tile.rows}, 1, [&](loop::Var r) {
+          const Affine at = Affine::of(r, wide * kLanes) + Affine(c * kLanes);
+          finish(i + Affine::of(r), [&] { return b().load(sums_buffer_, at, kLanes); });
+        });
+      } else {
+        for (std::int64_t r = 0; r < tile.rows; ++r)
+          finish(i + Affine(r), [&] { return sums[static_cast<std::size_t>(r * wide + c)]; });
       }
       eval_.close(plan_.v);
       eval_.pop_scope();
     }
+  }
+
+  /// One row of a column's epilogue.
+  template <class Sum>
+  void finish(const Affine& row, const Sum& sum) {
+    eval_.push_scope();
+    if (plan_.u >= 0) eval_.open(plan_.u, row);
+    eval_.define(plan_.reduced_expr, sum());
+    // All values before any store: an output may lie where an input lay.
+    std::vector<Reg> values;
+    for (int root : roots_) values.push_back(eval_.eval(root));
+    for (std::size_t s = 0; s < values.size(); ++s)
+      eval_.store({space_.stores[s].access, false}, values[s]);
+    if (plan_.u >= 0) eval_.close(plan_.u);
+    eval_.pop_scope();
+  }
+
+  /// About how many operations one sum's epilogue takes.
+  std::int64_t epilogue_weight() const {
+    std::int64_t weight = 0;
+    for (const Expr& expr : space_.exprs)
+      if (expr.kind == Expr::Kind::apply && expr.dims != 0)
+        weight += traits(*expr.node).transcendental ? kTranscendentalWeight : 1;
+    return weight;
   }
 
   const space::Kernel& space_;
@@ -309,6 +342,7 @@ class Tiler {
   std::int64_t rows_per_block_ = 1;
   bool packed_ = false;
   int pack_buffer_ = -1;
+  int sums_buffer_ = -1;
 };
 
 }  // namespace

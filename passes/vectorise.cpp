@@ -28,8 +28,10 @@ using space::DimSet;
 using space::Expr;
 using space::has;
 
-// A short innermost loop is written out while its operations are no more than this.
-constexpr std::int64_t kUnrolledWeight = 400;
+// An innermost loop is short while all its operations are no more than this; it is written out
+// while they are few, for every one costs 10 µs to compile.
+constexpr std::int64_t kShortWeight = 400;
+constexpr std::int64_t kWrittenWeight = 48;
 constexpr int kPartials = 4;  // chains of a reduction in such a loop, a power of two
 constexpr std::int64_t kTranscendentalWeight = 20;  // operations of an elementary function
 constexpr std::int64_t kIndexedWeight = 20;         // of reading 16 lanes one by one
@@ -428,8 +430,10 @@ class Schedule {
     };
     const bool vector = d == eval_.vector_dim();
     const std::int64_t n = extent(d), full = vector ? n / kLanes * kLanes : n;
-    if (!vector && i + 1 == dims.size() && n * weight(nest, roots, d, inner) <= kUnrolledWeight)
-      return unrolled(nest, n, std::move(carried), inside);
+    if (!vector && i + 1 == dims.size())
+      if (const std::int64_t code = n * weight(nest, roots, d, inner);
+          code <= (carried.empty() ? kWrittenWeight : kShortWeight))
+        return short_loop(nest, d, code, std::move(carried), inside);
     std::int64_t done = 0;
     if (vector && splits(nest, carried))
       carried = interleaved(nest, d, full, std::move(carried), inside, done);
@@ -484,17 +488,44 @@ class Schedule {
     return chains[0];
   }
 
-  /// A loop written out.
+  /// A short loop: written out, or where that is much code, kPartials points a round; a reduction
+  /// is the same chains either way.
   template <class Inside>
-  std::vector<Reg> unrolled(const Nest& nest, std::int64_t n, std::vector<Reg> carried,
-                            const Inside& inside) {
+  std::vector<Reg> short_loop(const Nest& nest, int d, std::int64_t code, std::vector<Reg> carried,
+                              const Inside& inside) {
+    const std::int64_t n = extent(d);
     Chains chains = n >= 2 * kPartials && splits(nest, carried)
                         ? start_chains(nest, std::move(carried))
                         : Chains{std::move(carried)};
-    for (std::int64_t at = 0; at < n; ++at) {
-      auto& chain = chains[static_cast<std::size_t>(at) % chains.size()];
+    const auto point = [&](const Affine& at, std::int64_t number) {
+      auto& chain = chains[static_cast<std::size_t>(number) % chains.size()];
       chain = inside(at, kLanes, std::move(chain));
+    };
+    std::int64_t done = 0;
+    if (code > kWrittenWeight && n >= 2 * kPartials) {
+      done = n / kPartials * kPartials;
+      const auto flat = [&] {
+        std::vector<Reg> all;
+        for (const auto& chain : chains) all.insert(all.end(), chain.begin(), chain.end());
+        return all;
+      };
+      const auto unflat = [&](const std::vector<Reg>& all) {
+        auto from = all.begin();
+        for (auto& chain : chains) {
+          const auto to = from + static_cast<std::ptrdiff_t>(all.size() / chains.size());
+          chain.assign(from, to);
+          from = to;
+        }
+      };
+      unflat(builder().loop(fmt::format("r{}", d), {0}, {done}, kPartials, flat(),
+                            [&](loop::Var v, const std::vector<Reg>& now) {
+                              unflat(now);
+                              for (int c = 0; c < kPartials; ++c)
+                                point(Affine::of(v) + Affine(c), c);
+                              return flat();
+                            }));
     }
+    for (std::int64_t at = done; at < n; ++at) point(at, at);
     return join_chains(nest, std::move(chains));
   }
 

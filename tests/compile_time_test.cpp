@@ -61,4 +61,25 @@ TEST_CASE("lanes_far_apart_are_read_by_a_loop") {
   CHECK(statements_of(96) == statements_of(48));
 }
 
+TEST_CASE("an_update_is_written_once_for_all_rows_of_a_product_s_tile") {
+  // A weight's gradient, that ends in an update of a dozen operations.
+  const auto statements_of = [](std::int64_t rows) {
+    const Type weight{DType::f32, {rows, 32}};
+    Function function =
+        trace({{DType::f32, {64, rows}}, {DType::f32, {64, 32}}, weight, weight, weight},
+              [](const auto& in) {
+                const Tensor g = matmul(transpose(in[0], 0, 1), in[1]);
+                const Tensor m = in[2] * 0.9 + g * 0.1;
+                const Tensor v = in[3] * 0.999 + g * g * 0.001;
+                return std::vector{in[4] - m / (sqrt(v) + 1e-8) * 0.001, m, v};
+              });
+    run_passes(function);
+    const StepPlan plan = plan_step(function, {64, 32});
+    REQUIRE(plan.program.kernels.size() == 1);
+    return std::ranges::count(plan.program.kernels[0].str(), '\n');
+  };
+  // Beyond the product: per row a broadcast, four multiply-adds, two sums stored.
+  CHECK(statements_of(8) - statements_of(4) <= 4 * 7);
+}
+
 }  // namespace kiln

@@ -121,8 +121,8 @@ TEST_CASE("every_model_ends_with_equal_bits_at_any_number_of_threads_cached_or_f
   }
 }
 
-TEST_CASE("every_model_ends_with_equal_bits_on_avx2_and_avx512") {
-  std::vector<Target> targets;
+TEST_CASE("every_model_ends_with_equal_bits_on_this_processor_avx2_and_avx512") {
+  std::vector<Target> targets{Target::host()};
   for (const char* name : {"x86-64-v3", "x86-64-v4"}) {
     try {
       targets.push_back(Target::named(name));
@@ -133,7 +133,9 @@ TEST_CASE("every_model_ends_with_equal_bits_on_avx2_and_avx512") {
   if (targets.size() < 2) return;
   for (const ModelEntry& entry : registered_models()) {
     INFO(entry.name);
-    CHECK(run(entry, {.target = targets[0]}).hash == run(entry, {.target = targets[1]}).hash);
+    const std::uint64_t expected = run(entry, {.target = targets[0]}).hash;
+    for (std::size_t i = 1; i < targets.size(); ++i)
+      CHECK(run(entry, {.target = targets[i], .threads = 2}).hash == expected);
   }
 }
 
