@@ -14,6 +14,7 @@
 #include "models/conformance.h"
 #include "models/file_commands.h"
 #include "models/model.h"
+#include "models/scaling.h"
 #include "models/train.h"
 #include "models/workloads.h"
 #include "runtime/render.h"
@@ -339,10 +340,18 @@ int run(int argc, char** argv, const std::string& version) {
   bench_command->add_flag("--compile", compiling,
                           "time what it takes until a step is ready, phase by phase, of workloads "
                           "and models");
+  bool scaling = false;
+  bench_command->add_flag(
+      "--scaling", scaling,
+      "how compile time, memory and step time grow with depth, width, batch and "
+      "length");
+  std::string plots;
+  bench_command->add_option("--plot", plots, "folder for pictures of the scaling");
   common.add_to(*bench_command);
   bench_command->callback([&] {
     common.apply();
     if (compiling) return bench_compile(benching.workloads, benching.json);
+    if (scaling) return bench_scaling(benching.json, plots);
     benching.modes = parse_modes(modes);
     bench(benching);
   });

@@ -143,6 +143,7 @@ std::vector<CompileCosts> compile_costs(const std::vector<std::string>& programs
 }
 
 void bench_compile(const std::vector<std::string>& programs, const std::string& json) {
+  const std::vector<Source> sources = chosen(programs);
   std::ofstream file;
   if (!json.empty()) {
     file.open(json);
@@ -153,7 +154,7 @@ void bench_compile(const std::vector<std::string>& programs, const std::string& 
   fmt::print("{:<30} {:>7} {:>8} {:>7} {:>7} {:>7} {:>8} {:>6} {:>8} {:>8} {:>8}\n", "program",
              "kernels", "launches", "trace", "passes", "plan", "codegen", "link", "cold", "cpu",
              "cached");
-  for (const Source& source : chosen(programs)) {
+  for (const Source& source : sources) {
     const CompileCosts costs = costs_of(source);
     fmt::print(
         "{:<30} {:>7} {:>8} {:>7.1f} {:>7.1f} {:>7.1f} {:>8.1f} {:>6.1f} {:>8.1f} {:>8.1f} "

@@ -1,19 +1,16 @@
 #include "passes/plan_memory.h"
-#include "passes/interleave.h"
 
 #include <algorithm>
 
 #include "ir/op.h"
+#include "passes/cost.h"
+#include "passes/interleave.h"
 #include "passes/lower.h"
 #include "passes/plan_block.h"
 
 namespace kiln {
 namespace {
 
-// The cost model: what one thread does in a second, roughly. It decides only how many threads share
-// a kernel's chunks, never what they compute.
-constexpr double kFlopsPerSecond = 5e10;
-constexpr double kBytesPerSecond = 2e10;
 constexpr double kSecondsPerThread = 10e-6;  // less is not worth waking a thread for
 
 space::Kernel copy_kernel(const Type& type) {
@@ -89,8 +86,7 @@ StepKernel& StepBuilder::kernel_of(const Node& call) {
 /// Puts a kernel into the program, where there is none like it.
 void StepBuilder::schedule(StepKernel& kernel) {
   loop::Kernel loops = vectorise(kernel.space, target_);
-  const double seconds = kernel.space.flops() / kFlopsPerSecond +
-                         static_cast<double>(kernel.space.bytes()) / kBytesPerSecond;
+  const double seconds = seconds_on_one_thread(kernel.space);
   kernel.threads = std::clamp<std::int64_t>(static_cast<std::int64_t>(seconds / kSecondsPerThread),
                                             1, std::max<std::int64_t>(loops.chunks, 1));
   Program& program = plan_.program;

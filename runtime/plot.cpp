@@ -78,9 +78,10 @@ PlotResult line_plot(const std::string& path, const LinePlot& plot) {
       blocks + fmt::format("set title {} font ',15'\nset xlabel {}\nset ylabel {}\n"
                            "set grid lc rgb '#dddddd' lt 1\nset border 3\n"
                            "set tics nomirror\nset key bmargin center horizontal\nset bmargin 6\n"
-                           "set xrange {}\nset yrange {}\n{}{}{}plot{}\n",
+                           "set xrange {}\nset yrange {}\n{}{}{}{}plot{}\n",
                            gnuplot::text(plot.title), gnuplot::text(plot.x_label),
                            gnuplot::text(plot.y_label), range(plot.x_range), range(plot.y_range),
+                           plot.log_x ? "set logscale x\n" : "",
                            plot.log_y ? "set logscale y\n" : "", x_ticks(plot), right_axis(plot),
                            curves));
 }

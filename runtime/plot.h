@@ -45,6 +45,7 @@ struct LinePlot {
   std::optional<Range> x_range = {};  ///< chosen from the data where not given
   std::optional<Range> y_range = {};
   std::optional<Range> right_range = {};
+  bool log_x = false;
   bool log_y = false;
 };
 

@@ -98,6 +98,8 @@ rejects "unknown workload" "unknown workload 'nope'" bench nope
 rejects "unknown stage" "unknown stage 'nope'.*fused" dump digits --stage nope
 rejects "unknown pass" "no pass 'nope'" dump digits --after nope
 rejects "unknown mode" "mode" bench digit_mlp --mode quick
+rejects "unknown program to compile" "no model or workload 'nope'" bench --compile nope
+prints "what compiling costs, phase by phase" '^linear  *[1-9]' bench --compile linear
 rejects "negative epochs" "epochs.*-1" train digits --epochs -1
 rejects "epochs that are no number" "epochs" train digits --epochs many
 rejects "batch 0" "batch" train digits --batch 0

@@ -118,6 +118,11 @@ TEST_CASE("plot_draws_what_is_constant_empty_in_part_or_logarithmic", "[plot]") 
                          .x_range = {{0, 5}},
                          .log_y = true};
   CHECK(line_plot(folder.file("x.png"), plot).image);
+  const LinePlot powers = {.title = "t",
+                           .series = {{.name = "n^2", .xs = {1, 10, 100}, .ys = {1, 100, 10000}}},
+                           .log_x = true,
+                           .log_y = true};
+  CHECK(line_plot(folder.file("x.png"), powers).image);
   for (const double value : {0.0, 0.1, -3.0}) {
     const Heatmaps constant = {.panels = {{"", Array::full(Type{DType::f64, {2, 40}}, value)}},
                                .palette = Heatmaps::Palette::grey,
