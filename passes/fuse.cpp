@@ -89,7 +89,12 @@ class Fuser {
         const bool changed = node->op() == Op::while_ && !is_invariant(*node, static_cast<int>(i));
         const bool plain =
             source.op() == Op::parameter || (source.op() == Op::constant && !changed);
-        if (!plain && !computes(source)) stored[i] = copy_of(stored[i]);
+        if (plain || computes(source)) continue;
+        // A kernel only reads: one copy serves all.
+        if (traits(*node).calls && is_index_map(*stored[i].node))
+          forced_.insert(stored[i].node);
+        else
+          stored[i] = copy_of(stored[i]);
       }
       return remake(node, stored);
     });

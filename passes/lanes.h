@@ -45,8 +45,8 @@ inline constexpr int kChains = 4;
 template <class PointFn>
 std::vector<loop::Reg> in_chains(loop::Builder& builder,
                                  const std::vector<const space::Reduction*>& reductions,
-                                 std::int64_t n, std::vector<loop::Reg> carried,
-                                 const PointFn& point) {
+                                 std::int64_t n, const std::vector<loop::Affine>& ends,
+                                 std::vector<loop::Reg> carried, const PointFn& point) {
   using loop::Affine;
   using loop::kLanes;
   using loop::Reg;
@@ -70,8 +70,10 @@ std::vector<loop::Reg> in_chains(loop::Builder& builder,
       }
       return next;
     };
+    std::vector<Affine> upper{done};
+    if (ends.size() > 1) upper.insert(upper.end(), ends.begin() + 1, ends.end());
     all = rounds == 1 ? round(0, all)
-                      : builder.loop("r", {0}, {done}, kRound, all,
+                      : builder.loop("r", {0}, upper, kRound, all,
                                      [&](loop::Var at, const std::vector<Reg>& now) {
                                        return round(Affine::of(at), now);
                                      });

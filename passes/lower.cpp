@@ -45,11 +45,21 @@ class Lowerer {
       store.level = kernel_.exprs[static_cast<std::size_t>(store.expr)].level;
       kernel_.stores.push_back(store);
     }
+    if (kernel_.kind == "stream") widen_parallel();
     space::collapse(kernel_);
     return std::move(kernel_);
   }
 
  private:
+  /// A mask need not have all dimensions that the points of a stream have.
+  void widen_parallel() {
+    space::DimSet common = ~space::DimSet{0};
+    for (const space::Store& store : kernel_.stores) common &= store.dims;
+    for (const space::Reduction& reduction : kernel_.reductions) common &= reduction.kept;
+    for (std::size_t d = 0; d < kernel_.dims.size(); ++d)
+      kernel_.dims[d].parallel = space::has(common, static_cast<int>(d));
+  }
+
   bool is_member(const Node* node) const {
     if (!traits(*node).leaf && !traits(*node).view) return true;
     return std::any_of(region_.results.begin(), region_.results.end(),

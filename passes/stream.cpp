@@ -21,6 +21,7 @@ namespace {
 // too dear for that.
 constexpr std::int64_t kLongestSum = 256;
 constexpr std::size_t kMembers = 512;
+constexpr int kMostStages = 4;  // each of which may compute all wide values again
 
 bool contains(const Ints& axes, std::int64_t axis) {
   return std::find(axes.begin(), axes.end(), axis) != axes.end();
@@ -134,7 +135,7 @@ class Streamer {
     facts_.clear();
     seed_ = &seed;
     wide_count_ = seed.operand(0).type().count();
-    bool sources = false, stored_sources = false, contracts = false;
+    bool sources = false, contracts = false;
     std::size_t members = 0;
     std::vector<Value> up{seed.operand(0)};
     while (!up.empty()) {
@@ -148,7 +149,8 @@ class Streamer {
       }
       const bool source = traits(node).contraction && expands(node);
       if (!source && !(traits(node).elementwise && node.types().size() == 1)) {
-        stored_sources = stored_sources || !traits(node).leaf || node.op() == Op::parameter;
+        // Of wide numbers that lie in memory, nothing is gained by computing others again.
+        if (!constants_.contains(&node) && is_float(value.type().dtype)) return false;
         continue;
       }
       if (++members > kMembers) return false;
@@ -174,7 +176,7 @@ class Streamer {
         }
       }
     }
-    return facts_.contains(&seed) && (sources || (contracts && !stored_sources));
+    return facts_.contains(&seed) && (sources || contracts);
   }
 
   /// Reduces or contracts an axis of a wide operand.
@@ -215,8 +217,8 @@ class Streamer {
         waits = waits || (of.made && of.role != Role::wide && role(node) == Role::wide);
       }
       Fact& mine = facts_[node];
-      if (mine.role == Role::outside && made && traits(*node).elementwise &&
-          node->types().size() == 1 && node->type().count() <= rows)
+      if (mine.role == Role::outside && made && is_pointwise(*node) &&
+          node->type().count() <= rows)
         mine.role = Role::row;
       if (mine.role == Role::outside) {
         mine.stage = after;
@@ -226,7 +228,14 @@ class Streamer {
       mine.made = made || mine.role == Role::sink || traits(*node).contraction;
       stages_ = std::max(stages_, mine.stage + 1);
     }
-    return waits;
+    return waits && stages_ <= kMostStages;
+  }
+
+  /// Element-wise, or a reduction along axes of extent 1.
+  static bool is_pointwise(const Node& node) {
+    if (node.types().size() != 1) return false;
+    if (!traits(node).reduction || traits(node).window) return traits(node).elementwise;
+    return node.type().count() == node.operand(0).type().count();
   }
 
   // ---- the kernels
@@ -269,6 +278,7 @@ class Streamer {
   bool is_inside(Value value, int stage) {
     const Node& node = *value.node;
     if (is_splat(node) || node.op() == Op::iota || is_index_map(node)) return true;
+    if (constants_.contains(&node) && traits(node).elementwise) return true;  // a causal mask
     const Fact& of = facts_[&node];
     if (of.role == Role::wide || of.role == Role::row) return true;
     return of.role == Role::sink && of.stage == stage;

@@ -2,14 +2,15 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstdlib>
 #include <map>
 #include <optional>
 #include <set>
 
-#include "ir/op.h"
 #include "passes/evaluate.h"
 #include "passes/lanes.h"
 #include "passes/micro_tile.h"
+#include "passes/stream_plan.h"
 
 namespace kiln {
 namespace {
@@ -23,372 +24,17 @@ using space::Expr;
 using space::has;
 using space::Reduction;
 
-constexpr std::int64_t kBlockRows = 64;
-constexpr std::int64_t kLeastBlockRows = 4;
-constexpr std::int64_t kRowMultiple = 8;           // what register tiles are high
-constexpr std::int64_t kBlockBytes = 1 << 19;      // of a block's values: in the second cache
-constexpr std::int64_t kMostBlockBytes = 1 << 21;  // on a thread's stack
+constexpr std::int64_t kSetBytes = 1024;
+constexpr std::int64_t kPackingRows = 32;
+constexpr std::int64_t kPackedDepth = 256;
+constexpr std::int64_t kPackedWidth = 2 * kLanes;
 
 std::size_t at(int i) { return static_cast<std::size_t>(i); }
-
-/// A contraction in register tiles: v lies across lanes, u across a tile's rows (-1: none).
-struct Tiling {
-  int reduction = 0;
-  int u = -1, v = -1, over = -1;
-  int row = 0, column = 0;  // expressions: the factor read element by element, that read in vectors
-  int root = 0;             // the last expression evaluated on the accumulators
-};
-
-/// What runs in one set of loops over a block.
-struct Step {
-  int level = 0;
-  std::optional<Tiling> tile;
-  DimSet dims = 0;  // beside the grid's
-  std::vector<int> over;
-  std::vector<int> reductions;
-  std::vector<int> stores;  // of the space
-  std::vector<int> fills;   // expressions kept in memory for later steps
-};
-
-/// What is decided of a stream before any code is written.
-class Plan {
- public:
-  explicit Plan(const space::Kernel& space) : space_(space) {
-    ok_ = choose_rows() && find_users();
-    if (!ok_) return;
-    choose_tiles();
-    choose_kept();
-    choose_roots();
-    build_steps();
-    share_places();
-    choose_block();
-  }
-
-  bool ok() const { return ok_; }
-
-  const space::Kernel& space_;
-  int q = -1;  // the rows
-  bool parallel_rows = false;
-  DimSet grid = 0;             // parallel dimensions but the rows
-  std::int64_t block = 0;      // rows of one
-  std::vector<Step> steps;     // of a block
-  std::vector<Step> finals;    // after all blocks
-  std::set<int> accumulating;  // reductions over the rows
-  std::set<int> kept;          // expressions with memory of the kernel's own
-  std::map<int, int> shares;   // kept expressions that lie where another one lay
-
-  std::int64_t extent(int dim) const { return space_.dims[at(dim)].extent; }
-  const Expr& expr(int e) const { return space_.exprs[at(e)]; }
-  const Reduction& reduction(int r) const { return space_.reductions[at(r)]; }
-  DimSet inner(DimSet dims) const { return dims & ~grid; }
-  int result_of(int reduction) const { return result_.at(reduction); }
-
-  /// Elements of a kept value in one row.
-  std::int64_t row_elements(int e) const { return space_.volume(inner(expr(e).dims) & ~bit(q)); }
-
-  std::vector<int> roots(const Step& step) const {
-    std::vector<int> roots = step.fills;
-    for (int r : step.reductions) {
-      roots.insert(roots.end(), reduction(r).inputs.begin(), reduction(r).inputs.end());
-      roots.insert(roots.end(), reduction(r).initial.begin(), reduction(r).initial.end());
-    }
-    for (int s : step.stores) roots.push_back(space_.stores[at(s)].expr);
-    if (step.tile) roots.push_back(step.tile->root);
-    return roots;
-  }
-
- private:
-  void reach(int e, std::set<int>& seen, const std::set<int>* stop = nullptr) const {
-    if (!seen.insert(e).second || (stop != nullptr && stop->contains(e))) return;
-    for (int operand : expr(e).operands) reach(operand, seen, stop);
-  }
-
-  /// Whether what a reduction gives is only ever stored, where `d` is no dimension.
-  bool is_final(int r, int d) const {
-    const auto is_result = [&](int e) {
-      return expr(e).kind == Expr::Kind::reduced && expr(e).reduction == r;
-    };
-    const auto reaches = [&](int root) {
-      std::set<int> seen;
-      reach(root, seen);
-      return std::any_of(seen.begin(), seen.end(), is_result);
-    };
-    for (const Reduction& other : space_.reductions)
-      for (const auto* list : {&other.inputs, &other.initial})
-        for (int input : *list)
-          if (reaches(input)) return false;
-    return std::none_of(space_.stores.begin(), space_.stores.end(), [&](const space::Store& store) {
-      return has(store.dims, d) && reaches(store.expr);
-    });
-  }
-
-  bool choose_rows() {
-    if (space_.sequential != nullptr || space_.reductions.empty()) return false;
-    for (const space::Dim& dim : space_.dims)
-      if (dim.extent == 0) return false;
-    for (const Expr& e : space_.exprs)
-      if (e.kind == Expr::Kind::indexed) return false;
-    const DimSet parallel = space_.parallel();
-    std::int64_t best = 0;
-    for (int d = 0; d < static_cast<int>(space_.dims.size()); ++d) {
-      bool valid = true;
-      for (int r = 0; r < static_cast<int>(space_.reductions.size()) && valid; ++r)
-        valid = has(reduction(r).kept, d) || (has(reduction(r).over_set(), d) && is_final(r, d));
-      if (!valid) continue;
-      std::int64_t row = 1;
-      for (const Expr& e : space_.exprs)
-        row = std::max(row, space_.volume(e.dims & ~parallel & ~bit(d)));
-      for (const Reduction& r : space_.reductions)
-        row = std::max(row, space_.volume(r.kept & ~parallel & ~bit(d)));
-      if (q >= 0 && (row > best || (row == best && extent(d) <= extent(q)))) continue;
-      q = d;
-      best = row;
-    }
-    if (q < 0) return false;
-    parallel_rows = has(parallel, q);
-    grid = parallel & ~bit(q);
-    for (int r = 0; r < static_cast<int>(space_.reductions.size()); ++r)
-      if (has(reduction(r).over_set(), q)) accumulating.insert(r);
-    return true;
-  }
-
-  bool find_users() {
-    users_.resize(space_.exprs.size());
-    consumers_.resize(space_.exprs.size());
-    for (int e = 0; e < static_cast<int>(space_.exprs.size()); ++e) {
-      for (int operand : expr(e).operands) users_[at(operand)].insert(e);
-      if (expr(e).kind != Expr::Kind::reduced) continue;
-      if (expr(e).result != 0) return false;
-      result_[expr(e).reduction] = e;
-    }
-    for (const Reduction& r : space_.reductions)
-      for (const auto* list : {&r.inputs, &r.initial})
-        for (int input : *list) ++consumers_[at(input)];
-    for (const space::Store& store : space_.stores) ++consumers_[at(store.expr)];
-    return static_cast<std::size_t>(space_.reductions.size()) == result_.size();
-  }
-
-  // ---- contractions in register tiles
-
-  void choose_tiles() {
-    for (int r = 0; r < static_cast<int>(space_.reductions.size()); ++r)
-      if (const auto tiling = tile_of(r)) tiles_[r] = *tiling;
-  }
-
-  /// How far neighbours along `d` lie apart in the memory a factor is read from.
-  std::int64_t stride(int e, int d) const {
-    if (expr(e).kind == Expr::Kind::load) return expr(e).access.strides[at(d)];
-    if (!has(expr(e).dims, d)) return 0;
-    return d == innermost(e) ? 1 : kLanes;  // of its own place: any but 1
-  }
-  /// The dimension that a kept value's neighbours lie along: not the rows, if it has another.
-  int innermost(int e) const {
-    int last = -1;
-    for (int d = 0; d < static_cast<int>(space_.dims.size()); ++d)
-      if (has(inner(expr(e).dims), d) && d != q) last = d;
-    return last >= 0 ? last : q;
-  }
-
-  std::optional<Tiling> tile_of(int r) const {
-    const Reduction& sum = reduction(r);
-    if (!sum.is_contraction() || sum.rounds_products || !is_float(sum.dtype) ||
-        sum.over.size() != 1)
-      return std::nullopt;
-    const DimSet dims = inner(sum.kept);
-    for (int input : sum.inputs) {
-      const Expr& factor = expr(input);
-      if (factor.kind == Expr::Kind::load) continue;
-      // It will be kept: a block's worth must be small enough.
-      if (factor.kind == Expr::Kind::constant || !has(factor.dims, q)) return std::nullopt;
-      if (std::popcount(inner(factor.dims)) > 2) return std::nullopt;
-    }
-    Tiling tiling;
-    tiling.reduction = r;
-    tiling.over = sum.over[0];
-    for (int v = 0; v < static_cast<int>(space_.dims.size()); ++v) {
-      if (!has(dims, v) || std::popcount(dims) > 2) continue;
-      const DimSet rest = dims & ~bit(v);
-      const int u = rest == 0 ? -1 : std::countr_zero(rest);
-      for (int side = 0; side < 2; ++side) {
-        const int column = sum.inputs[at(side)], row = sum.inputs[at(1 - side)];
-        if (stride(column, v) != 1 || stride(row, v) != 0) continue;
-        if (u >= 0 && (stride(column, u) != 0 || stride(row, u) == 0)) continue;
-        if (v == q) continue;
-        tiling.u = u, tiling.v = v, tiling.row = row, tiling.column = column;
-        return tiling;
-      }
-    }
-    return std::nullopt;
-  }
-
-  // ---- what is kept
-
-  void choose_kept() {
-    for (const auto& [r, tiling] : tiles_)
-      for (int factor : {tiling.row, tiling.column})
-        if (expr(factor).kind != Expr::Kind::load) kept.insert(factor);
-    // Elementary functions that several reductions or stores need.
-    std::map<int, int> wanted;
-    const auto count = [&](std::vector<int> roots) {
-      std::set<int> seen;
-      for (int root : roots) reach(root, seen);
-      for (int e : seen) ++wanted[e];
-    };
-    for (const Reduction& r : space_.reductions) count(r.inputs);
-    for (const space::Store& store : space_.stores) count({store.expr});
-    for (const auto& [e, times] : wanted)
-      if (times > 1 && expr(e).kind == Expr::Kind::apply && traits(*expr(e).node).transcendental &&
-          has(expr(e).dims, q) && std::popcount(inner(expr(e).dims)) <= 2)
-        kept.insert(e);
-  }
-
-  /// Of each contraction in tiles, how far the accumulators' values are followed.
-  void choose_roots() {
-    for (auto& [r, tiling] : tiles_) {
-      int e = result_of(r);
-      while (!accumulating.contains(r) && !kept.contains(e) && consumers_[at(e)] == 0 &&
-             users_[at(e)].size() == 1) {
-        const int user = *users_[at(e)].begin();
-        const Expr& next = expr(user);
-        if (next.kind != Expr::Kind::apply || next.dims != expr(e).dims ||
-            next.level != expr(e).level)
-          break;
-        e = user;
-      }
-      tiling.root = e;
-    }
-    for (const auto& [r, e] : result_) {
-      const auto tile = tiles_.find(r);
-      if (accumulating.contains(r)) continue;  // in the place of what is stored
-      const int root = tile == tiles_.end() ? e : tile->second.root;
-      // A value that is stored and nothing else needs no place of its own.
-      if (tile == tiles_.end() || !users_[at(root)].empty() || read_by_reductions(root))
-        if (inner(expr(root).dims) != 0) kept.insert(root);
-    }
-  }
-  bool read_by_reductions(int e) const {
-    return std::any_of(space_.reductions.begin(), space_.reductions.end(), [&](const Reduction& r) {
-      return std::find(r.inputs.begin(), r.inputs.end(), e) != r.inputs.end() ||
-             std::find(r.initial.begin(), r.initial.end(), e) != r.initial.end();
-    });
-  }
-
-  // ---- steps
-
-  static Step& step_for(std::vector<Step>& steps, int level, DimSet dims,
-                        const std::vector<int>* over) {
-    for (Step& step : steps)
-      if (!step.tile && step.level == level && step.dims == dims &&
-          (over == nullptr || step.over == *over))
-        return step;
-    steps.push_back(
-        {level, std::nullopt, dims, over == nullptr ? std::vector<int>{} : *over, {}, {}, {}});
-    return steps.back();
-  }
-
-  void build_steps() {
-    std::set<int> by_tiles;  // roots
-    for (const auto& [r, tiling] : tiles_) by_tiles.insert(tiling.root);
-    for (int r = 0; r < static_cast<int>(space_.reductions.size()); ++r) {
-      const DimSet dims = inner(reduction(r).kept | reduction(r).over_set());
-      if (const auto tile = tiles_.find(r); tile != tiles_.end()) {
-        Step step{reduction(r).level, tile->second, dims, reduction(r).over, {}, {}, {}};
-        steps.push_back(step);
-      } else {
-        step_for(steps, reduction(r).level, dims, &reduction(r).over).reductions.push_back(r);
-      }
-    }
-    for (int e : kept) {
-      if (expr(e).kind == Expr::Kind::reduced || by_tiles.contains(e)) continue;
-      step_for(steps, expr(e).level, inner(expr(e).dims), nullptr).fills.push_back(e);
-    }
-    for (int s = 0; s < static_cast<int>(space_.stores.size()); ++s) {
-      const space::Store& store = space_.stores[at(s)];
-      std::set<int> seen;
-      reach(store.expr, seen);
-      const bool last = std::any_of(seen.begin(), seen.end(), [&](int e) {
-        return expr(e).kind == Expr::Kind::reduced && accumulating.contains(expr(e).reduction);
-      });
-      Step* home = nullptr;
-      for (Step& step : steps)
-        if (step.tile && step.tile->root == store.expr &&
-            !accumulating.contains(step.tile->reduction))
-          home = &step;
-      if (home == nullptr)
-        home = &step_for(last ? finals : steps, store.level, inner(store.dims), nullptr);
-      home->stores.push_back(s);
-    }
-    // Within a level: what is filled, then reductions, then the tiles that may read it.
-    const auto order = [](const Step& step) {
-      return std::pair(step.level, step.tile ? 2 : step.reductions.empty() ? 0 : 1);
-    };
-    std::stable_sort(steps.begin(), steps.end(),
-                     [&](const Step& a, const Step& b) { return order(a) < order(b); });
-  }
-
-  /// A value filled in the step that is the last to read another of its shape lies in its place:
-  /// each element is read before it is written.
-  void share_places() {
-    std::map<int, int> last_read;
-    std::set<int> filled;
-    for (std::size_t s = 0; s < steps.size(); ++s) {
-      std::set<int> seen;
-      for (int root : roots(steps[s])) reach(root, seen, &filled);
-      if (steps[s].tile)
-        for (int factor : {steps[s].tile->row, steps[s].tile->column}) seen.insert(factor);
-      for (int e : seen)
-        if (filled.contains(e)) last_read[e] = static_cast<int>(s);
-      for (int e : filled_by(steps[s])) filled.insert(e);
-    }
-    std::set<int> taken;
-    for (std::size_t s = 0; s < steps.size(); ++s)
-      for (int e : steps[s].fills)
-        for (const auto& [old, last] : last_read)
-          if (last == static_cast<int>(s) && !taken.contains(old) &&
-              expr(old).dims == expr(e).dims && expr(old).dtype == expr(e).dtype && old != e &&
-              !steps[s].tile && steps[s].dims == inner(expr(old).dims) && !shares.contains(e)) {
-            taken.insert(old);
-            shares[e] = old;
-          }
-  }
-
- public:
-  /// The kept expressions that are in memory once a step has run.
-  std::vector<int> filled_by(const Step& step) const {
-    std::vector<int> filled = step.fills;
-    for (int r : step.reductions)
-      if (!accumulating.contains(r) && kept.contains(result_of(r))) filled.push_back(result_of(r));
-    if (step.tile && kept.contains(step.tile->root)) filled.push_back(step.tile->root);
-    return filled;
-  }
-
- private:
-  void choose_block() {
-    std::int64_t row_bytes = 1;
-    for (int e : kept)
-      if (!shares.contains(e)) row_bytes += row_elements(e) * size_of(expr(e).dtype);
-    block = std::min(kBlockRows, extent(q));
-    while (block > kRowMultiple && block * row_bytes > kBlockBytes) block = (block + 1) / 2;
-    while (block > kLeastBlockRows && block * row_bytes > kMostBlockBytes) block = (block + 1) / 2;
-    ok_ = block * row_bytes <= kMostBlockBytes;
-    if (block == extent(q)) return;
-    block = (block + kRowMultiple - 1) / kRowMultiple * kRowMultiple;
-    const std::int64_t blocks = (extent(q) + block - 1) / block;
-    block = ((extent(q) + blocks - 1) / blocks + kRowMultiple - 1) / kRowMultiple * kRowMultiple;
-  }
-
-  bool ok_ = false;
-  std::map<int, Tiling> tiles_;  // by reduction
-  std::vector<std::set<int>> users_;
-  std::vector<int> consumers_;  // reductions and stores
-  std::map<int, int> result_;   // of a reduction: its expression
-};
 
 class Emitter {
  public:
   Emitter(const space::Kernel& space, const VectorTarget& target)
-      : space_(space), plan_(space), target_(target), eval_(space, kernel_) {
-    internal_check(plan_.ok(), "a stream has rows");
+      : space_(space), plan_(*plan_stream(space)), target_(target), eval_(space, kernel_) {
     make_places();
   }
 
@@ -445,6 +91,12 @@ class Emitter {
       while (plan_.shares.contains(first)) first = plan_.shares.at(first);
       eval_.keep(e, place_[e] = place_.at(first));
     }
+    for (const Step& step : plan_.steps)
+      if (step.tile && is_packed(step)) {
+        const DType dtype = plan_.reduction(step.tile->reduction).dtype;
+        if (!pack_.contains(dtype))
+          pack_[dtype] = b().buffer(dtype, loop::Buffer::Kind::local, kPackedDepth * kPackedWidth);
+      }
     std::set<int> taken;
     for (int r : plan_.accumulating) {
       const int e = plan_.result_of(r);
@@ -464,6 +116,8 @@ class Emitter {
         count *= extent(d);
       }
     if (has(dims, plan_.q)) {
+      // Rows a power of two apart would share few sets of the first cache.
+      if (count * size_of(plan_.expr(e).dtype) % kSetBytes == 0) count += kLanes;
       place.access.strides[at(plan_.q)] = count;
       count *= plan_.block;
     }
@@ -506,6 +160,7 @@ class Emitter {
   void block(const Affine& first, std::int64_t rows) {
     first_ = first;
     rows_ = rows;
+    within_block_ = true;
     eval_.push_scope();
     eval_.open_block(plan_.q, first);
     eval_.forget_kept();
@@ -519,6 +174,16 @@ class Emitter {
     eval_.forget_kept();
     eval_.close_block(plan_.q);
     eval_.pop_scope();
+    within_block_ = false;
+  }
+
+  /// Where loops along a dimension end within a block: the first of these. Of a triangle, tiles
+  /// that make values go on as far as rounds of chains read them.
+  std::vector<Affine> ends(int dim, std::int64_t n, bool makes = false) const {
+    if (!within_block_ || dim != plan_.triangle) return {n};
+    const std::int64_t more =
+        makes && plan_.block % kTriangleMultiple != 0 ? kTriangleMultiple - kLanes : 0;
+    return {n, first_ + Affine(rows_ + more)};
   }
 
   std::int64_t length(int dim) const { return dim == plan_.q ? rows_ : extent(dim); }
@@ -596,7 +261,7 @@ class Emitter {
     };
     const std::int64_t n = length(d), full = vector ? n / kLanes * kLanes : n;
     if (full > 0)
-      carried = b().loop("i", {0}, {full}, vector ? kLanes : 1, carried,
+      carried = b().loop("i", {0}, ends(d, full, true), vector ? kLanes : 1, carried,
                          [&](loop::Var at, const std::vector<Reg>& now) {
                            return inside(Affine::of(at), kLanes, now);
                          });
@@ -716,19 +381,19 @@ class Emitter {
     if (!folds) return loops(over, 0, closed, roots, step.level, std::move(running), point);
     std::vector<int> outer(over.begin(), over.end() - 1);
     const int v = over.back();
-    return loops(outer, 0, closed, roots, step.level, std::move(running),
-                 [&](std::vector<Reg> now) {
-                   eval_.prepare(roots, bit(v), step.level);
-                   return in_chains(b(), chained(step), length(v), std::move(now),
-                                    [&](const Affine& along, int active, std::vector<Reg> chain) {
-                                      eval_.push_scope();
-                                      eval_.open_vector(v, position(v, along), active);
-                                      chain = point(std::move(chain));
-                                      eval_.close(v);
-                                      eval_.pop_scope();
-                                      return chain;
-                                    });
-                 });
+    return loops(
+        outer, 0, closed, roots, step.level, std::move(running), [&](std::vector<Reg> now) {
+          eval_.prepare(roots, bit(v), step.level);
+          return in_chains(b(), chained(step), length(v), ends(v, length(v)), std::move(now),
+                           [&](const Affine& along, int active, std::vector<Reg> chain) {
+                             eval_.push_scope();
+                             eval_.open_vector(v, position(v, along), active);
+                             chain = point(std::move(chain));
+                             eval_.close(v);
+                             eval_.pop_scope();
+                             return chain;
+                           });
+        });
   }
   std::vector<const Reduction*> chained(const Step& step) const {
     std::vector<const Reduction*> all;
@@ -784,23 +449,57 @@ class Emitter {
     const std::int64_t n = length(tiling.v), m = tiling.u < 0 ? 1 : length(tiling.u);
     const TileShape shape =
         choose_micro_tile(target_, plan_.reduction(tiling.reduction).dtype, m, n);
-    const std::int64_t tall = shape.rows;
+    // A triangle's end is a multiple of this.
+    const bool ends_early = tiling.u == plan_.triangle && tiling.u >= 0;
+    const std::int64_t tall = ends_early ? std::min(shape.rows, kRowMultiple) : shape.rows;
     const std::int64_t width = shape.vectors * kLanes, panels = n / width;
     const auto panel = [&](const Affine& j, std::int64_t columns) {
+      if (is_packed(step)) pack(step, j, columns);
       const std::int64_t full = m / tall * tall;
       if (full == tall)
         one_tile(step, 0, tall, j, columns);
       else if (full > 0)
-        b().loop("i", {0}, {full}, tall,
+        b().loop("i", {0}, ends(tiling.u, full), tall,
                  [&](loop::Var i) { one_tile(step, Affine::of(i), tall, j, columns); });
       if (full < m) one_tile(step, full, m - full, j, columns);
     };
     if (panels == 1)
       panel(0, width);
     else if (panels > 1)
-      b().loop("panel", {0}, {panels * width}, width,
+      b().loop("panel", {0}, ends(tiling.v, panels * width, true), width,
                [&](loop::Var j) { panel(Affine::of(j), width); });
     if (panels * width < n) panel(panels * width, n - panels * width);
+  }
+
+  /// A panel of columns whose rows lie far apart is copied together, if enough rows of a block then
+  /// read it: its lines fall into few sets of the first cache.
+  bool is_packed(const Step& step) const {
+    const Tiling& tiling = *step.tile;
+    const Expr& column = space_.exprs[at(tiling.column)];
+    if (column.kind != Expr::Kind::load || tiling.u < 0) return false;
+    const std::int64_t rows = tiling.u == plan_.q ? plan_.block : extent(tiling.u);
+    const std::int64_t depth = tiling.over == plan_.q ? plan_.block : extent(tiling.over);
+    const std::int64_t apart =
+        std::abs(column.access.strides[at(tiling.over)]) * size_of(column.dtype);
+    return apart >= kSetBytes && rows >= kPackingRows && depth <= kPackedDepth;
+  }
+
+  void pack(const Step& step, const Affine& j, std::int64_t columns) {
+    const Tiling& tiling = *step.tile;
+    const Place column = factor_place(tiling.column);
+    eval_.push_scope();
+    b().loop("k", {0}, {length(tiling.over)}, 1, [&](loop::Var k) {
+      eval_.open(tiling.over, position(tiling.over, Affine::of(k)));
+      for (std::int64_t c = 0; c < columns; c += kLanes) {
+        const auto lanes = static_cast<int>(std::min<std::int64_t>(kLanes, columns - c));
+        eval_.open_vector(tiling.v, position(tiling.v, j + Affine(c)), lanes);
+        b().store(pack_.at(space_.exprs[at(tiling.column)].dtype),
+                  Affine::of(k, kPackedWidth) + Affine(c), eval_.load(column));
+      }
+      eval_.close(tiling.v);
+      eval_.close(tiling.over);
+    });
+    eval_.pop_scope();
   }
 
   Place factor_place(int e) const {
@@ -815,7 +514,7 @@ class Emitter {
     const bool accumulates = plan_.accumulating.contains(tiling.reduction);
     const int e = plan_.result_of(tiling.reduction);
     const Place row = factor_place(tiling.row), column = factor_place(tiling.column);
-    MicroTile tile{sum.dtype, rows, columns, {}, {}, {{0, {length(tiling.over)}}}};
+    MicroTile tile{sum.dtype, rows, columns, {}, {}, {{0, ends(tiling.over, length(tiling.over))}}};
     const auto tall = static_cast<std::size_t>(rows);
     const auto wide = static_cast<std::size_t>(tile.vectors());
     const auto along = [&](std::size_t c) {
@@ -838,7 +537,8 @@ class Emitter {
                         {place.access.strides[at(tiling.over)]}};
     };
     tile.row = factor(row, tiling.u);
-    tile.column = factor(column, tiling.v);
+    tile.column = is_packed(step) ? TileFactor{pack_.at(sum.dtype), 0, 1, {kPackedWidth}}
+                                  : factor(column, tiling.v);
     eval_.close(tiling.over);
 
     std::vector<Reg> acc;
@@ -878,18 +578,20 @@ class Emitter {
   }
 
   const space::Kernel& space_;
-  const Plan plan_;
+  const StreamPlan plan_;
   const VectorTarget target_;
   loop::Kernel kernel_;
   Evaluator eval_;
   std::map<int, Place> place_;  // of kept expressions and accumulators
+  std::map<DType, int> pack_;   // a panel's buffer
   Affine first_;                // row of the block
   std::int64_t rows_ = 0;       // of the block
+  bool within_block_ = false;
 };
 
 }  // namespace
 
-bool is_streamable(const space::Kernel& space) { return Plan(space).ok(); }
+bool is_streamable(const space::Kernel& space) { return plan_stream(space).has_value(); }
 
 loop::Kernel schedule_stream(const space::Kernel& space, const VectorTarget& target) {
   return Emitter(space, target).run();

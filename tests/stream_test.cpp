@@ -1,0 +1,181 @@
+// Streams: what is as large as two streamed axes is in no memory, and all means what it did.
+#include "passes/stream.h"
+
+#include <algorithm>
+
+#include "frontend/attention.h"
+#include "frontend/gradient.h"
+#include "passes/plan_memory.h"
+#include "tests/catch.h"
+#include "tests/random_array.h"
+#include "tests/support.h"
+
+namespace kiln {
+namespace {
+
+constexpr std::int64_t kBatch = 2, kQueries = 70, kKeys = 90, kSize = 16;
+
+Array floats(Ints dims, std::uint64_t seed) {
+  return random_array({DType::f32, std::move(dims)}, seed);
+}
+
+StepPlan planned(Function function) {
+  run_passes(function);
+  return plan_step(function, {});
+}
+
+int streams(const StepPlan& plan) {
+  return static_cast<int>(std::count_if(plan.spaces.begin(), plan.spaces.end(),
+                                        [](const space::Kernel& k) { return k.kind == "stream"; }));
+}
+
+/// The elements of the largest buffer that any kernel reads or writes.
+std::int64_t largest(const StepPlan& plan) {
+  std::int64_t most = 0;
+  for (const space::Kernel& kernel : plan.spaces)
+    for (const space::Buffer& buffer : kernel.buffers) most = std::max(most, buffer.count);
+  return most;
+}
+
+/// The body's results, and the gradients of the sum of their squares.
+TensorBody with_gradients(const TensorBody& body) {
+  return [body](const std::vector<Tensor>& in) {
+    std::vector<Tensor> results = body(in);
+    Tensor loss = sum(square(results[0]));
+    std::vector<Tensor> floats;
+    for (const Tensor& x : in)
+      if (is_float(x.dtype())) floats.push_back(x);
+    for (const Tensor& g : grad(loss, floats)) results.push_back(g);
+    return results;
+  };
+}
+
+/// No buffer as large as queries times keys, with or without gradients; the same meaning.
+void check_stream(const std::vector<Array>& inputs, const TensorBody& body,
+                  std::int64_t scores = kBatch * kQueries * kKeys) {
+  for (const TensorBody& f : {body, with_gradients(body)}) {
+    const StepPlan plan = planned(trace(types_of(inputs), f));
+    CHECK(streams(plan) >= 1);
+    CHECK(largest(plan) < scores);
+    check(f, inputs, {.relative = 2e-5});
+  }
+}
+
+std::vector<Array> attention_inputs() {
+  return {floats({kBatch, kQueries, kSize}, 1), floats({kBatch, kKeys, kSize}, 2),
+          floats({kBatch, kKeys, 24}, 3)};
+}
+
+TEST_CASE("attention_and_its_gradient_store_no_scores", "[stream]") {
+  check_stream(attention_inputs(), [](const std::vector<Tensor>& in) {
+    return std::vector{scaled_dot_product_attention(in[0], in[1], in[2]).output};
+  });
+}
+
+TEST_CASE("attention_under_lengths_stores_no_scores_and_a_row_without_keys_is_uniform",
+          "[stream]") {
+  std::vector<Array> inputs = attention_inputs();
+  Array lengths(Type{DType::i32, {kBatch, kQueries}});
+  for (std::size_t i = 0; i < static_cast<std::size_t>(kBatch * kQueries); ++i)
+    lengths.data<std::int32_t>()[i] = static_cast<std::int32_t>(i * 7 % (kKeys + 1));
+  inputs.push_back(lengths);
+  check_stream(inputs, [](const std::vector<Tensor>& in) {
+    const Tensor scores = bmm(in[0], transpose(in[1], 1, 2)) / 4;
+    return std::vector{bmm(masked_softmax(scores, in[3]), in[2])};
+  });
+}
+
+TEST_CASE("causal_attention_in_either_order_stores_no_scores", "[stream]") {
+  const std::vector<Array> inputs{floats({2, 65, 8}, 1), floats({2, 65, 8}, 2),
+                                  floats({2, 65, 8}, 3)};
+  for (const bool keys : {false, true})
+    check_stream(
+        inputs,
+        [&](const std::vector<Tensor>& in) {
+          const Tensor product = keys ? matmul(in[1], transpose(in[0], -1, -2))
+                                      : matmul(in[0], transpose(in[1], -1, -2));
+          const Tensor seen = tril(ones({65, 65}));
+          const Tensor weights = softmax(masked_fill(product / 3, eq(seen, 0), -INFINITY), -1);
+          return std::vector{matmul(weights, in[2])};
+        },
+        2 * 65 * 65);
+}
+
+TEST_CASE("attention_written_by_hand_without_a_stopped_gradient_is_a_stream", "[stream]") {
+  check_stream(attention_inputs(), [](const std::vector<Tensor>& in) {
+    const Tensor scores = bmm(in[0], transpose(in[1], 1, 2));
+    const Tensor e = exp(scores - amax(scores, {-1}, true));
+    return std::vector{bmm(e, in[2]) / sum(e, {-1}, true)};
+  });
+}
+
+TEST_CASE("heads_that_lie_beside_each_other_are_streamed", "[stream]") {
+  const std::vector<Array> inputs{floats({2, 40, 3, 8}, 1), floats({2, 50, 3, 8}, 2),
+                                  floats({2, 50, 3, 8}, 3)};
+  check_stream(
+      inputs,
+      [](const std::vector<Tensor>& in) {
+        const auto heads = [](const Tensor& x) { return transpose(x, 1, 2); };
+        return std::vector{transpose(
+            scaled_dot_product_attention(heads(in[0]), heads(in[1]), heads(in[2])).output, 1, 2)};
+      },
+      2 * 3 * 40 * 50);
+}
+
+TEST_CASE("kernel_regression_stores_no_weights", "[stream]") {
+  const std::vector<Array> inputs{floats({200}, 1), floats({300}, 2), floats({300}, 3)};
+  check_stream(
+      inputs,
+      [](const std::vector<Tensor>& in) {
+        const Tensor distance = unsqueeze(in[0], 1) - unsqueeze(in[1], 0);
+        return std::vector{matmul(softmax(-square(distance) / 2, -1), in[2])};
+      },
+      200 * 300);
+}
+
+TEST_CASE("scores_that_are_results_are_stored_beside_the_stream", "[stream]") {
+  check(
+      [](const std::vector<Tensor>& in) {
+        const Attended all = scaled_dot_product_attention(in[0], in[1], in[2]);
+        return std::vector{all.output, all.weights, grad(sum(square(all.output)), {in[0]})[0]};
+      },
+      attention_inputs(), {.relative = 2e-5});
+}
+
+TEST_CASE("streams_of_one_shape_share_a_mask_and_nothing_else", "[stream]") {
+  const std::vector<Array> inputs{floats({65, 8}, 1), floats({65, 8}, 2), floats({65, 8}, 3),
+                                  floats({65, 8}, 4)};
+  const auto attend = [](const Tensor& q, const Tensor& k, const Tensor& v) {
+    return scaled_dot_product_attention(q, k, v, {.is_causal = true}).output;
+  };
+  check_stream(
+      inputs,
+      [&](const std::vector<Tensor>& in) {
+        return std::vector{attend(attend(in[0], in[1], in[2]), in[1], in[3])};
+      },
+      65 * 65);
+}
+
+TEST_CASE("second_derivatives_of_attention_mean_the_same_in_every_mode", "[stream]") {
+  const std::vector<Array> inputs{floats({20, 4}, 1), floats({30, 4}, 2), floats({30, 4}, 3)};
+  check(
+      [](const std::vector<Tensor>& in) {
+        const Tensor out = scaled_dot_product_attention(in[0], in[1], in[2]).output;
+        const std::vector<Tensor> first = grad(sum(square(out)), {in[0], in[1], in[2]});
+        return grad(sum(square(first[0])) + sum(square(first[1])) + sum(square(first[2])),
+                    {in[0], in[1], in[2]});
+      },
+      inputs, {.relative = 1e-4});
+}
+
+TEST_CASE("softmax_over_both_axes_of_one_product_means_the_same_in_every_mode", "[stream]") {
+  check(
+      [](const std::vector<Tensor>& in) {
+        const Tensor scores = matmul(in[0], transpose(in[1], 0, 1));
+        return std::vector{matmul(softmax(scores, 1) * softmax(scores, 0), in[1])};
+      },
+      {floats({60, 4}, 1), floats({70, 4}, 2)}, {.relative = 2e-5});
+}
+
+}  // namespace
+}  // namespace kiln
