@@ -94,6 +94,9 @@ prints "dump --locations" 'loc("models/digits.cpp"' dump digits --stage graph --
 rejects "no command" "subcommand"
 rejects "unknown command" "." frobnicate
 rejects "unknown model" "unknown model 'nope'.*digits" train nope
+prints "bench --list" "^mini_gpt  *4 pre-norm blocks" bench --list
+prints "bench --kernels" "^  contract_0  *contract  *1 " bench gemm_64x128x10 --kernels
+rejects "--serve of all" "one workload" bench --serve "$dir"
 rejects "unknown workload" "unknown workload 'nope'" bench nope
 rejects "unknown stage" "unknown stage 'nope'.*fused" dump digits --stage nope
 rejects "unknown pass" "no pass 'nope'" dump digits --after nope
