@@ -41,11 +41,10 @@ CACHE = pathlib.Path(
     os.environ.get("KILN_PEERS_CACHE", pathlib.Path.home() / ".cache/kiln/peers-cache"))
 
 ROUNDS = (5, 21)  # at least, at most
-ROUNDS_SECONDS = 6.0
 BLOCK_SECONDS = 0.02
 
 
-COMPILERS = ("kiln", "unfused", "compile", "compile-split", "compile-max", "jax")
+COMPILERS = ("kiln", "unfused", "compile", "compile-split", "compile-hand", "compile-max", "jax")
 
 
 def peers_of(workload):
@@ -58,6 +57,8 @@ def peers_of(workload):
         return ["eager", "compile", "jax", "onednn"]
     if base in definitions.OPTIMISERS:
         return ["eager", "compile", "compile-split", "compile-max", "jax"]
+    if base in ("dot_attention", "dot_attention_full", "causal_long"):
+        return ["eager", "eager-hand", "compile", "compile-hand", "compile-max", "jax"]
     return ["eager", "compile", "compile-max", "jax"]
 
 
@@ -182,13 +183,12 @@ class Comparison:
             if not self.options.only or name in self.options.only]
         entries = {"kiln": self.record} | {
             name: self.record["peers"].setdefault(name, {}) for name in names}
-        with held("KILN_BENCH_PREPARE"):
-            for name, entry in entries.items():
-                self.compile_cold(name, entry)
-            started = {name: self.start(name) for name in entries}
-            self.contestants = list(started.values())
-            for name, contestant in started.items():
-                self.first(name, contestant, entries[name])
+        for name, entry in entries.items():
+            self.compile_cold(name, entry)
+        started = {name: self.start(name) for name in entries}
+        self.contestants = list(started.values())
+        for name, contestant in started.items():
+            self.first(name, contestant, entries[name])
 
     def compile_cold(self, name, entry):
         """With an empty cache. Other libraries' are kept: some take minutes to fill."""
@@ -237,7 +237,7 @@ class Comparison:
         kiln, *others = self.contestants
         self.record |= kiln.ask("machine")
         each = sum(1.2 * max(BLOCK_SECONDS, 2 * c.first["step_seconds"]) for c in self.contestants)
-        for _ in range(max(ROUNDS[0], min(ROUNDS[1], int(ROUNDS_SECONDS / each)))):
+        for _ in range(max(ROUNDS[0], min(ROUNDS[1], int(self.options.seconds / each)))):
             for contestant in self.contestants:
                 contestant.block()
         self.record["seconds"] = statistics.median(kiln.seconds)
@@ -280,6 +280,8 @@ def main():
     parser.add_argument("--only", default="", help="these peers alone, e.g. eager,jax")
     parser.add_argument("--batch", type=int, default=1,
                         help="so many comparisons are made ready, then timed in one go")
+    parser.add_argument("--seconds", type=float, default=6,
+                        help="about so long a comparison is timed")
     parser.add_argument("--check", action="store_true", help="compare the results, time nothing")
     parser.add_argument("--cold", action="store_true", help="compile all afresh")
     parser.add_argument("--out", type=lambda text: pathlib.Path(text).resolve(), default=ROOT / "build/peers")
@@ -309,16 +311,17 @@ def run_batch(chosen, options):
     bad = False
     with contextlib.ExitStack() as stack:
         comparisons = []
-        for workload, threads in chosen:
-            comparison = Comparison(workload, threads, options)
-            stack.callback(comparison.close)
-            try:
-                comparison.prepare()
-            except Failure as failure:
-                print(f"{workload:<28} {threads}  kiln: {failure}", flush=True)
-                bad = True
-                continue
-            comparisons.append(comparison)
+        with held("KILN_BENCH_PREPARE"):
+            for workload, threads in chosen:
+                comparison = Comparison(workload, threads, options)
+                stack.callback(comparison.close)
+                try:
+                    comparison.prepare()
+                except Failure as failure:
+                    print(f"{workload:<28} {threads}  kiln: {failure}", flush=True)
+                    bad = True
+                    continue
+                comparisons.append(comparison)
         if not options.check:
             with held("KILN_BENCH_TIME"):
                 for comparison in comparisons:

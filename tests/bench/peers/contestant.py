@@ -18,8 +18,10 @@ from safetensors.numpy import load_file, save_file
 # Which module has a peer, and how it is asked for there.
 PEERS = {
     "eager": ("torch_peer", "eager"),
+    "eager-hand": ("torch_peer", "eager-hand"),
     "compile": ("torch_peer", "compile"),
     "compile-split": ("torch_peer", "compile-split"),
+    "compile-hand": ("torch_peer", "compile-hand"),
     "compile-max": ("torch_peer", "compile-max"),
     "jax": ("jax_peer", "jit"),
     "onednn": ("kernel_peer", "onednn"),

@@ -2,6 +2,7 @@
 // hands over the arrays. A step is a list of primitives that follow each other.
 #include <dlfcn.h>
 
+#include <cstdio>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -56,7 +57,11 @@ std::unique_ptr<Work> onednn_product(const Product& p, float* a, float* b, float
   };
   const memory::desc da = of(p.m, p.k, p.transpose_a != 0), db = of(p.k, p.n, p.transpose_b != 0),
                      dc = of(p.m, p.n, false);
+#if DNNL_VERSION_MAJOR >= 3
+  const dnnl::matmul::primitive_desc desc(engine(), da, db, dc);
+#else
   const dnnl::matmul::primitive_desc desc(dnnl::matmul::desc(da, db, dc), engine());
+#endif
   auto work = std::make_unique<Primitives>();
   work->all.push_back({dnnl::matmul(desc),
                        {{DNNL_ARG_SRC, over(da, a)},
@@ -84,24 +89,26 @@ struct Openblas : Work {
 std::unique_ptr<Work> onednn_softmax(bool logarithm, long rows, long width, float* x, float* dy,
                                      float* y, float* dx) {
   const memory::desc desc({rows, width}, memory::data_type::f32, Tag::ab);
+#if DNNL_VERSION_MAJOR >= 3
+  using Forward = dnnl::softmax_forward;
+  using Backward = dnnl::softmax_backward;
+  const auto kind = logarithm ? dnnl::algorithm::softmax_log : dnnl::algorithm::softmax_accurate;
+  const Forward::primitive_desc f(engine(), dnnl::prop_kind::forward_training, kind, desc, desc, 1);
+  const Backward::primitive_desc g(engine(), kind, desc, desc, desc, 1, f);
+#else
+  using Forward = dnnl::softmax_v2_forward;
+  using Backward = dnnl::softmax_v2_backward;
+  const auto kind = logarithm ? dnnl::algorithm::softmax_log : dnnl::algorithm::softmax_accurate;
+  const Forward::primitive_desc f({dnnl::prop_kind::forward_training, kind, desc, desc, 1},
+                                  engine());
+  const Backward::primitive_desc g({kind, desc, desc, desc, 1}, engine(), f);
+#endif
   auto work = std::make_unique<Primitives>();
-  const auto add = [&](auto forward, auto backward) {
-    using Forward = decltype(forward);
-    using Backward = decltype(backward);
-    const typename Forward::primitive_desc f(
-        typename Forward::desc(dnnl::prop_kind::forward_training, desc, 1), engine());
-    const typename Backward::primitive_desc g(typename Backward::desc(desc, desc, 1), engine(), f);
-    work->all.push_back(
-        {Forward(f), {{DNNL_ARG_SRC, over(desc, x)}, {DNNL_ARG_DST, over(desc, y)}}});
-    work->all.push_back({Backward(g),
-                         {{DNNL_ARG_DST, over(desc, y)},
-                          {DNNL_ARG_DIFF_DST, over(desc, dy)},
-                          {DNNL_ARG_DIFF_SRC, over(desc, dx)}}});
-  };
-  if (logarithm)
-    add(dnnl::logsoftmax_forward(), dnnl::logsoftmax_backward());
-  else
-    add(dnnl::softmax_forward(), dnnl::softmax_backward());
+  work->all.push_back({Forward(f), {{DNNL_ARG_SRC, over(desc, x)}, {DNNL_ARG_DST, over(desc, y)}}});
+  work->all.push_back({Backward(g),
+                       {{DNNL_ARG_DST, over(desc, y)},
+                        {DNNL_ARG_DIFF_DST, over(desc, dy)},
+                        {DNNL_ARG_DIFF_SRC, over(desc, dx)}}});
   return work;
 }
 
@@ -114,12 +121,20 @@ std::unique_ptr<Work> onednn_layer_norm(long rows, long width, float* x, float* 
                                         float* dbias) {
   const memory::desc desc({rows, width}, memory::data_type::f32, Tag::ab),
       column({rows}, memory::data_type::f32, Tag::a), row({width}, memory::data_type::f32, Tag::a);
-  const auto flags =
-      dnnl::normalization_flags::use_scale | dnnl::normalization_flags::use_shift;
-  const dnnl::layer_normalization_forward::primitive_desc f(
-      {dnnl::prop_kind::forward_training, desc, column, 1e-5f, flags}, engine());
-  const dnnl::layer_normalization_backward::primitive_desc g(
-      {dnnl::prop_kind::backward, desc, desc, column, 1e-5f, flags}, engine(), f);
+  const auto flags = dnnl::normalization_flags::use_scale | dnnl::normalization_flags::use_shift;
+  using Forward = dnnl::layer_normalization_forward;
+  using Backward = dnnl::layer_normalization_backward;
+#if DNNL_VERSION_MAJOR >= 3
+  const Forward::primitive_desc f(engine(), dnnl::prop_kind::forward_training, desc, desc, column,
+                                  1e-5f, flags);
+  const Backward::primitive_desc g(engine(), dnnl::prop_kind::backward, desc, desc, desc, column,
+                                   1e-5f, flags, f);
+#else
+  const Forward::primitive_desc f({dnnl::prop_kind::forward_training, desc, column, 1e-5f, flags},
+                                  engine());
+  const Backward::primitive_desc g({dnnl::prop_kind::backward, desc, desc, column, 1e-5f, flags},
+                                   engine(), f);
+#endif
   auto work = std::make_unique<LayerNorm>();
   work->mean.resize(static_cast<std::size_t>(rows));
   work->variance.resize(static_cast<std::size_t>(rows));
@@ -134,8 +149,8 @@ std::unique_ptr<Work> onednn_layer_norm(long rows, long width, float* x, float* 
   backward.emplace(DNNL_ARG_DIFF_SRC, over(desc, dx));
   backward.emplace(DNNL_ARG_DIFF_SCALE, over(row, dweight));
   backward.emplace(DNNL_ARG_DIFF_SHIFT, over(row, dbias));
-  work->all.push_back({dnnl::layer_normalization_forward(f), forward});
-  work->all.push_back({dnnl::layer_normalization_backward(g), backward});
+  work->all.push_back({Forward(f), forward});
+  work->all.push_back({Backward(g), backward});
   return work;
 }
 

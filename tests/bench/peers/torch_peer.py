@@ -3,7 +3,8 @@
 Each workload is a function of its parameters and inputs. Eager runs it with autograd and the fused
 optimisers; `compile` compiles the whole step, gradients and update included, as one function;
 `compile-split` compiles the forward (and with it the backward) and leaves the update to the fused
-optimiser; `compile-max` is `compile` with mode max-autotune.
+optimiser; `compile-max` is `compile` with mode max-autotune. `-hand`: attention as products and a
+softmax instead of scaled_dot_product_attention.
 """
 
 import os
@@ -132,16 +133,28 @@ def dot_attention_full(x):
     return F.scaled_dot_product_attention(q, k, v).squeeze(1)
 
 
-def dot_attention_by_hand(x):
-    scores = torch.bmm(x["queries"], x["keys"].transpose(1, 2)) / x["queries"].shape[-1] ** 0.5
-    if "valid_lens" in x:
-        scores = masked_fill(scores, x["valid_lens"])
-    return torch.bmm(F.softmax(scores, -1), x["values"])
-
-
 def causal_long(x):
     q, k, v = (x[name].unsqueeze(1) for name in ("queries", "keys", "values"))
     return F.scaled_dot_product_attention(q, k, v, is_causal=True).squeeze(1)
+
+
+def scores_by_hand(x):
+    return torch.bmm(x["queries"], x["keys"].transpose(1, 2)) / x["queries"].shape[-1] ** 0.5
+
+
+def dot_attention_by_hand(x):
+    scores = masked_fill(scores_by_hand(x), x["valid_lens"])
+    return torch.bmm(F.softmax(scores, -1), x["values"])
+
+
+def dot_attention_full_by_hand(x):
+    return torch.bmm(F.softmax(scores_by_hand(x), -1), x["values"])
+
+
+def causal_long_by_hand(x):
+    scores = scores_by_hand(x)
+    seen = torch.ones(scores.shape[1:], dtype=torch.bool).tril()
+    return torch.bmm(F.softmax(torch.where(seen, scores, -torch.inf), -1), x["values"])
 
 
 def bmm_chain(x):
@@ -201,6 +214,8 @@ TRAINING["deep_mlp"] = deep_mlp
 GRADIENTS = {f.__name__: f for f in (masked_softmax, additive_attention, dot_attention,
                                      dot_attention_full, causal_long, bmm_chain, rows_softmax,
                                      rows_log_softmax, rows_layer_norm)}
+BY_HAND = {"dot_attention": dot_attention_by_hand, "causal_long": causal_long_by_hand,
+           "dot_attention_full": dot_attention_full_by_hand}
 PLAIN = {f.__name__: f for f in (digit_mlp_infer, nw_predict, gemm, gemm_tn, gemm_nt, perceptron)}
 UNCOMPILED = {"perceptron"}
 
@@ -406,6 +421,8 @@ class Plain(Stateless):
 
 def make(variant, workload, arrays):
     name = d.base(workload)
+    if variant.endswith("-hand"):
+        return Gradients(BY_HAND[name], arrays, variant.removesuffix("-hand"))
     if name == "softmax_cross_entropy":
         return LossAndGradient(arrays, variant)
     if name in TRAINING:
