@@ -37,8 +37,11 @@ def timed(record):
 
 
 def best(record):
-    """The fastest peer's name and figures."""
-    return min(timed(record).items(), key=lambda item: item[1]["ratio"], default=(None, None))
+    """The fastest peer's name and figures; a product's peers are the libraries of kernels."""
+    peers = timed(record)
+    if family(record["workload"]) == "gemm":
+        peers.pop("eager", None)
+    return min(peers.items(), key=lambda item: item[1]["ratio"], default=(None, None))
 
 
 def line(record):
@@ -149,7 +152,7 @@ def table(records):
 
 def chart(folder, records):
     """Ratios with their spread: a bar a workload, a colour a number of threads."""
-    shown = [record for record in records if timed(record)]
+    shown = [record for record in records if best(record)[1]]
     if not shown or not shutil.which("gnuplot"):
         return
     names = list(dict.fromkeys(record["workload"] for record in shown))
@@ -175,6 +178,7 @@ set grid x
 set xlabel 'time of the best peer / time of kiln (median and quartiles of paired blocks)'
 set arrow from 1, 0 to 1, {len(names) + 1} nohead lw 2 lc rgb '#888888'
 set key top right
+set lmargin 30
 plot {', '.join(plots)}
 """
     height = 120 + 18 * len(names)
