@@ -58,6 +58,8 @@ class Contestant {
     for (int i = 0; i < kWarmStarts; ++i) warm_starts.push_back(ready());
     warm_start_seconds_ = Summary(warm_starts).median;
     settings().set_code_cache(nullptr);  // the process's own again
+    for (const VariablePtr& variable : compiled_->variables())
+      first_.push_back(value_of(variable).clone());
     std::int64_t steps = 0;
     const double warm = now();
     while (now() - warm < kWarmSeconds) {
@@ -69,6 +71,7 @@ class Contestant {
   }
 
   void time_block() {
+    begin_again();
     const double start = now();
     for (std::int64_t i = 0; i < steps_per_block_; ++i) (*compiled_)(inputs_);
     seconds_.push_back((now() - start) / static_cast<double>(steps_per_block_));
@@ -82,14 +85,87 @@ class Contestant {
   const StepPlan& plan() const { return compiled_->executable().plan(); }
 
  private:
+  /// All state as it was at first. Some hundred steps on the same batch leave moments that have
+  /// decayed to denormals, on which an Intel processor takes three times as long: a block would
+  /// tell how many steps came before it.
+  void begin_again() {
+    for (std::size_t i = 0; i < first_.size(); ++i)
+      std::ranges::copy(first_[i].bytes(), value_of(compiled_->variables()[i]).bytes().begin());
+  }
+
   Mode mode_;
   PreparedWork work_;
   std::vector<const Array*> inputs_;
   std::unique_ptr<Compiled> compiled_;
+  std::vector<Array> first_;  // values of the variables
   std::int64_t steps_per_block_ = 1;
   double compile_seconds_ = 0, warm_start_seconds_ = 0;
   std::vector<double> seconds_;
 };
+
+/// What this machine reaches, measured in this run.
+struct Machine {
+  double peak_gflops = 0, copy_gbs = 0;
+};
+
+/// A kernel, and all of its launches in a step.
+struct KernelTime {
+  space::Kernel kernel;
+  std::int64_t launches = 0;  // loops count as often as they go round
+  double seconds = 0;
+};
+
+/// A step's kernels in the order they are met, timed from launch to launch while steps run.
+std::vector<KernelTime> kernel_times(const Workload& workload, Mode mode, std::int64_t steps) {
+  const PreparedWork work = workload.prepare();
+  const std::vector<const Array*> inputs = work.input_arrays();
+  // The first calls of one are not those of the other: they warm caches and threads.
+  Compiled compiled(work.trace(), mode, settings().target, true);
+  for (std::int64_t i = 0; i < 1 + steps / 8; ++i) compiled(inputs);
+  const std::vector<LaunchTime> warm = compiled.launch_times();
+  for (std::int64_t i = 0; i < steps; ++i) compiled(inputs);
+  const std::vector<LaunchTime>& all = compiled.launch_times();
+
+  const StepPlan& plan = compiled.executable().plan();
+  std::vector<KernelTime> times;
+  std::vector<std::size_t> place(plan.spaces.size(), plan.spaces.size());
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const auto kernel = static_cast<std::size_t>(plan.program.launches[i].kernel);
+    if (place[kernel] == plan.spaces.size()) {
+      place[kernel] = times.size();
+      times.push_back({plan.spaces[kernel]});
+    }
+    KernelTime& time = times[place[kernel]];
+    time.launches += (all[i].calls - warm[i].calls) / steps;
+    time.seconds += (all[i].seconds - warm[i].seconds) / static_cast<double>(steps);
+  }
+  return times;
+}
+
+/// The roofline of each kernel: of arithmetic, all operations count; of memory, each buffer once.
+void print_kernels(const Workload& workload, Mode mode, double step_seconds,
+                   const Machine& machine) {
+  constexpr double kSeconds = 0.2;
+  const auto steps = std::max<std::int64_t>(1, static_cast<std::int64_t>(kSeconds / step_seconds));
+  const std::vector<KernelTime> times = kernel_times(workload, mode, steps);
+  double total = 0;
+  for (const KernelTime& time : times) total += time.seconds;
+  fmt::print("  {:<28} {:<9} {:>8} {:>11} {:>6} {:>11} {:>11} {:>9} {:>7} {:>8} {:>7}\n", "kernel",
+             "class", "launches", "time", "share", "flops", "bytes", "GFLOP/s", "peak", "GB/s",
+             "copy");
+  for (const KernelTime& time : times) {
+    const double launches = static_cast<double>(time.launches);
+    const double gflops = time.kernel.flops() * launches / time.seconds / 1e9;
+    const double gbs = static_cast<double>(time.kernel.bytes()) * launches / time.seconds / 1e9;
+    fmt::print(
+        "  {:<28} {:<9} {:>8} {:>11} {:>5.1f}% {:>11.4g} {:>11.4g} {:>9.1f} {:>6.1f}% {:>8.1f} "
+        "{:>6.1f}%\n",
+        time.kernel.name, time.kernel.kind, time.launches, time_text(time.seconds),
+        100 * time.seconds / total, time.kernel.flops() * launches,
+        static_cast<double>(time.kernel.bytes()) * launches, gflops,
+        100 * gflops / machine.peak_gflops, gbs, 100 * gbs / machine.copy_gbs);
+  }
+}
 
 }  // namespace
 
@@ -105,9 +181,15 @@ void bench(const BenchOptions& options) {
   }
 
   const int threads = settings().pool().threads();
-  const double peak = measured_peak_gflops(settings().target) * threads;
-  fmt::print("{}; {} thread{}; peak {:.0f} GFLOP/s (fused multiply-adds in registers, this run)\n",
+  Machine machine{.peak_gflops = measured_peak_gflops(settings().target) * threads};
+  const double peak = machine.peak_gflops;
+  fmt::print("{}; {} thread{}; peak {:.0f} GFLOP/s (fused multiply-adds in registers, this run)",
              settings().target.cpu, threads, threads == 1 ? "" : "s", peak);
+  if (options.kernels) {
+    machine.copy_gbs = measured_copy_gbs(settings().pool());
+    fmt::print("; copy {:.1f} GB/s (read and written, beyond the caches)", machine.copy_gbs);
+  }
+  fmt::print("\n");
   fmt::print("{:<30} {:<8} {:>11} {:>7} {:>9} {:>7} {:>8} {:>11} {:>7} {:>9} {:>8}\n", "workload",
              "mode", "step", "spread", "GFLOP/s", "peak", "launches", "arena", "gap", "compile",
              "cached");
@@ -152,6 +234,12 @@ void bench(const BenchOptions& options) {
                  name_of(contestants[0]->mode()), ratio.median, name_of(contestants[other]->mode()),
                  ratio.low, ratio.high);
     }
+    if (options.kernels)
+      for (const auto& contestant : contestants) {
+        if (contestants.size() > 1) fmt::print("  {}:\n", name_of(contestant->mode()));
+        print_kernels(*workload, contestant->mode(), Summary(contestant->seconds()).median,
+                      machine);
+      }
     std::fflush(stdout);
   }
 }

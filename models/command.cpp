@@ -15,6 +15,7 @@
 #include "models/file_commands.h"
 #include "models/model.h"
 #include "models/scaling.h"
+#include "models/serve.h"
 #include "models/train.h"
 #include "models/workloads.h"
 #include "runtime/render.h"
@@ -102,6 +103,13 @@ void list_models() {
   for (const ModelEntry& entry : registered_models())
     fmt::print("{:<{}}  {:>10}  {}\n", entry.name, width, entry.make()->parameter_count(),
                entry.shows);
+}
+
+void list_workloads() {
+  std::size_t width = 0;
+  for (const Workload& workload : workloads()) width = std::max(width, workload.name.size());
+  for (const Workload& workload : workloads())
+    fmt::print("{:<{}}  {}\n", workload.name, width, workload.what);
 }
 
 struct DumpOptions {
@@ -330,7 +338,7 @@ int run(int argc, char** argv, const std::string& version) {
   });
 
   BenchOptions benching;
-  std::string modes = "fused";
+  std::string modes = "fused", serving;
   CLI::App* bench_command = app.add_subcommand("bench", "time workloads");
   bench_command->add_option("workload", benching.workloads, "their names (default: all)");
   bench_command->add_option("--mode", modes, "fused, unfused, or fused,unfused")
@@ -347,13 +355,25 @@ int run(int argc, char** argv, const std::string& version) {
       "length");
   std::string plots;
   bench_command->add_option("--plot", plots, "folder for pictures of the scaling");
+  bench_command->add_flag("--kernels", benching.kernels,
+                          "a line for each kernel: its class, its time, and its shares of what "
+                          "this machine reaches");
+  bool list_them = false;
+  bench_command->add_flag("--list", list_them, "list the workloads");
+  bench_command->add_option("--serve", serving,
+                            "folder for the workload's inputs and results: answer on stdout what "
+                            "stdin asks, see models/serve.h");
   common.add_to(*bench_command);
   bench_command->callback([&] {
+    if (list_them) return list_workloads();
     common.apply();
     if (compiling) return bench_compile(benching.workloads, benching.json);
     if (scaling) return bench_scaling(benching.json, plots);
     benching.modes = parse_modes(modes);
-    bench(benching);
+    if (serving.empty()) return bench(benching);
+    if (benching.workloads.size() != 1 || benching.modes.size() != 1)
+      throw Error("--serve: expected one workload and one mode");
+    serve(benching.workloads[0], benching.modes[0], serving);
   });
 
   bool passed = true;

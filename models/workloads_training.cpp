@@ -1,6 +1,7 @@
 // Whole training steps: forward, backward, update and the loss; and inference by one of the nets.
 #include "models/convolve.h"
 #include "models/language.h"
+#include "models/mini_gpt.h"
 #include "models/workload_families.h"
 
 namespace kiln {
@@ -93,47 +94,17 @@ PreparedWork lang_rnn() {
                                     {"y", integer_array({kBatch}, 2, 0, kLanguages)}});
 }
 
-/// Pre-norm blocks of causal self-attention and a perceptron; the head is the embedding's weight.
-struct MiniGpt : Module {
-  static constexpr int kBlocks = 4, kSize = 128, kHeads = 4, kLength = 128, kSymbols = 65;
-
-  struct Block : Module {
-    Block(Module* parent, const std::string& name) : Module(parent, name) {}
-    Tensor operator()(const Tensor& x) const {
-      const Tensor h = x + projection(attention(norm1(x)).output);
-      return h + layer2(gelu(layer1(norm2(h))));
-    }
-    LayerNorm norm1{this, "norm1", {kSize}}, norm2{this, "norm2", {kSize}};
-    CausalSelfAttention attention{this, "attention", kSize, {.heads = kHeads}};
-    Linear projection{this, "projection", kSize, kSize};
-    Linear layer1{this, "layer1", kSize, 4 * kSize}, layer2{this, "layer2", 4 * kSize, kSize};
-  };
-
-  MiniGpt() {
-    for (int i = 0; i < kBlocks; ++i)
-      blocks.push_back(std::make_unique<Block>(this, fmt::format("block{}", i)));
-  }
-  Tensor operator()(const Tensor& text) const {
-    Tensor h = characters(text) + positions;
-    for (const auto& block : blocks) h = (*block)(h);
-    return linear(norm(h), characters.weight);
-  }
-
-  Embedding characters{this, "characters", kSymbols, kSize};
-  Parameter positions = parameter("positions", {kLength, kSize}, Initializer::normal(0, 1));
-  std::vector<std::unique_ptr<Block>> blocks;
-  LayerNorm norm{this, "norm", {kSize}};
-};
-
 PreparedWork mini_gpt() {
   constexpr int kSequences = 16;
-  return training<MiniGpt>(
-      std::make_shared<MiniGpt>(), AdamW(),
-      [](const MiniGpt& net, const std::vector<Tensor>& batch) {
-        return cross_entropy(flatten(net(batch[0]), 0, 1), flatten(batch[1]));
+  const GptShape shape;
+  const Ints dims{kSequences, shape.block_size};
+  const auto symbols = static_cast<std::int32_t>(shape.symbols);
+  return training<GptNetwork>(
+      std::make_shared<GptNetwork>(shape), AdamW(),
+      [](const GptNetwork& net, const std::vector<Tensor>& batch) {
+        return cross_entropy(flatten(net(batch[0]).logits, 0, 1), flatten(batch[1]));
       },
-      {{"x", integer_array({kSequences, MiniGpt::kLength}, 1, 0, MiniGpt::kSymbols)},
-       {"y", integer_array({kSequences, MiniGpt::kLength}, 2, 0, MiniGpt::kSymbols)}});
+      {{"x", integer_array(dims, 1, 0, symbols)}, {"y", integer_array(dims, 2, 0, symbols)}});
 }
 
 struct LinearNet : Module {

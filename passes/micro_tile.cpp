@@ -11,9 +11,10 @@ using loop::Affine;
 using loop::kLanes;
 using loop::Reg;
 
-constexpr int kUnroll = 2;                    // of the innermost loop
-constexpr std::int64_t kMaxRows = 12;         // of a tile two or more vectors wide
-constexpr std::int64_t kMaxRowsNarrow = 14;   // of a tile one vector wide
+constexpr int kUnroll = 2;                   // of the innermost loop
+constexpr std::int64_t kMaxRows = 12;        // of a tile two or more vectors wide
+constexpr std::int64_t kMaxRowsNarrow = 14;  // of a tile one vector wide
+constexpr std::int64_t kChains = 8;  // independent ones: an fma takes 4 cycles, two begin in one
 constexpr std::int64_t kLeastRowsOfWide = 4;  // fewer rows of two vectors: rather one vector
 
 class TileEmitter {
@@ -35,29 +36,31 @@ class TileEmitter {
   std::vector<Reg> sum(std::size_t level, const Affine& row, const Affine& column,
                        std::vector<Reg> sums) {
     if (level == tile_.over.size()) return multiply(row, column, std::move(sums));
-    const auto& [from, to] = tile_.over[level];
+    const auto& [from, to, multiple] = tile_.over[level];
     const auto at = [&](const Affine& k, std::vector<Reg> now) {
       return sum(level + 1, row + k * tile_.row.steps[level],
                  column + k * tile_.column.steps[level], std::move(now));
     };
-    // Unrolled where the number of rounds is known.
-    const Affine distance = to.front() + from * -1;
     const bool innermost = level + 1 == tile_.over.size();
-    const bool known = innermost && to.size() == 1 && distance.is_constant();
-    const std::int64_t unroll = known ? kUnroll : 1;
-    const std::int64_t full =
-        known ? std::max<std::int64_t>(distance.constant, 0) / unroll * unroll : 0;
-    if (!known || full > 0)
-      sums = b_.loop("k", {from}, known ? std::vector{from + Affine(full)} : to, unroll, sums,
-                     [&](loop::Var k, std::vector<Reg> now) {
-                       for (std::int64_t n = 0; n < unroll; ++n)
-                         now = at(Affine::of(k) + Affine(n), std::move(now));
-                       return now;
-                     });
-    if (known)
-      for (std::int64_t n = full; n < distance.constant; ++n)
-        sums = at(from + Affine(n), std::move(sums));
+    const Affine distance = to.front() + from * -1;
+    if (!innermost || to.size() > 1 || !distance.is_constant())
+      return rounds(from, to, innermost && multiple % kUnroll == 0 ? kUnroll : 1, std::move(sums),
+                    at);
+    const std::int64_t count = std::max<std::int64_t>(distance.constant, 0);
+    const std::int64_t full = count / kUnroll * kUnroll;
+    if (full > 0) sums = rounds(from, {from + Affine(full)}, kUnroll, std::move(sums), at);
+    for (std::int64_t n = full; n < count; ++n) sums = at(from + Affine(n), std::move(sums));
     return sums;
+  }
+
+  /// A loop of so many points a round.
+  template <class F>
+  std::vector<Reg> rounds(const Affine& from, const std::vector<Affine>& to, std::int64_t unroll,
+                          std::vector<Reg> sums, const F& at) {
+    return b_.loop("k", {from}, to, unroll, sums, [&](loop::Var k, std::vector<Reg> now) {
+      for (std::int64_t n = 0; n < unroll; ++n) now = at(Affine::of(k) + Affine(n), std::move(now));
+      return now;
+    });
   }
 
   std::vector<Reg> multiply(const Affine& row, const Affine& column, std::vector<Reg> sums) {
@@ -94,10 +97,13 @@ TileShape choose_micro_tile(const VectorTarget& target, DType dtype, std::int64_
   const auto rows_that_fit = [&](std::int64_t vectors) {  // beside the columns and one factor
     return (target.vector_registers - vectors * per_vector - 1) / (vectors * per_vector);
   };
-  const bool wide = columns > kLanes && rows_that_fit(2) >= kLeastRowsOfWide;
-  const std::int64_t vectors = wide ? 2 : 1;
+  std::int64_t vectors = columns > kLanes && rows_that_fit(2) >= kLeastRowsOfWide ? 2 : 1;
+  // A few rows are too few chains to hide the latency of an fma: more vectors.
+  while (rows >= 1 && rows * vectors * per_vector < kChains && vectors * kLanes < columns &&
+         rows_that_fit(vectors + 1) >= rows)
+    ++vectors;
   const std::int64_t most =
-      std::clamp<std::int64_t>(rows_that_fit(vectors), 1, wide ? kMaxRows : kMaxRowsNarrow);
+      std::clamp<std::int64_t>(rows_that_fit(vectors), 1, vectors > 1 ? kMaxRows : kMaxRowsNarrow);
   const std::int64_t tiles = std::max<std::int64_t>(1, (rows + most - 1) / most);
   return {std::max<std::int64_t>(1, (rows + tiles - 1) / tiles), vectors};
 }

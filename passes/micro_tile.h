@@ -24,10 +24,12 @@ struct TileFactor {
   Ints steps;
 };
 
-/// One of the dimensions that are summed over: from … to, exclusive, to the least of several.
+/// One of the dimensions that are summed over: from … to, exclusive, to the least of several. The
+/// number of points is a multiple of `multiple`, whatever it is.
 struct TileRange {
   loop::Affine from;
   std::vector<loop::Affine> to;
+  std::int64_t multiple = 1;
 };
 
 struct MicroTile {

@@ -44,6 +44,8 @@ struct PipelineOptions {
   /// All the bytes a step may take (MemoryReport::total); 0: as many as it likes. Not a matter of
   /// the graph passes but of the plan (passes/fit_memory).
   std::int64_t max_memory = 0;
+  /// The step tells RuntimeTable::profile of its launches. Not a matter of the passes either.
+  bool profile = false;
 };
 
 /// Runs the passes, verifying after each. Throws Error when `disabled` names no pass.

@@ -18,14 +18,19 @@ using space::DimSet;
 using space::Expr;
 using space::has;
 
-constexpr std::int64_t kRowsPerChunk = 64;            // a chunk's rows, when nothing is packed
-constexpr std::int64_t kRowsPerPackedChunk = 256;     // packing is paid for by these
-constexpr std::int64_t kMaxPackedElements = 1 << 19;  // of a panel, on a thread's stack
-// A panel whose rows are strewn over more memory than this is copied together: its lines fall into
-// few sets of the caches, and each of its rows is on a page of its own.
-constexpr std::int64_t kStrewnBytes = 1 << 21;
+constexpr std::int64_t kRowsPerChunk = 64;         // a chunk's rows, when nothing is packed
+constexpr std::int64_t kRowsPerPackedChunk = 256;  // packing is paid for by these
+// Blocks, for products beyond the caches: a block of B that a chunk packs stays in its L2 cache
+// while all the chunk's rows meet it, a panel of that block stays in L1.
+constexpr std::int64_t kBlockBytes = 1 << 18;       // of B, from which on it is worth it
+constexpr std::int64_t kBlockDepth = 384;           // k of a block, at most
+constexpr std::int64_t kBlockColumns = 256;         // of a block
+constexpr std::int64_t kBlockRows = 256;            // of a chunk
 constexpr std::int64_t kWrittenEpilogue = 96;       // operations after a tile that are written out
 constexpr std::int64_t kTranscendentalWeight = 20;  // of them, an elementary function
+
+std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+std::int64_t round_up(std::int64_t a, std::int64_t b) { return divide_up(a, b) * b; }
 
 const Access* load_of(const space::Kernel& space, int expr) {
   const Expr& e = space.exprs[static_cast<std::size_t>(expr)];
@@ -75,13 +80,17 @@ class Tiler {
   Tiler(const space::Kernel& space, const VectorTarget& target, const Plan& plan)
       : space_(space), plan_(plan), sum_(space.reductions[0]), eval_(space, kernel_) {
     for (const space::Store& store : space.stores) roots_.push_back(store.expr);
-    choose_tile(target);
-    choose_packing();
+    const auto [rows, vectors] =
+        choose_micro_tile(target, sum_.dtype, extent(plan_.u), extent(plan_.v));
+    tall_ = rows;
+    width_ = vectors * kLanes;
+    panels_ = divide_up(extent(plan_.v), width_);
+    choose_blocks();
   }
 
   loop::Kernel run() {
     std::vector<int> grid;  // the other parallel dimensions, one point a chunk
-    kernel_.chunks = panels_ * row_blocks_;
+    kernel_.chunks = panel_blocks_ * row_blocks_;
     for (std::size_t d = 0; d < space_.dims.size(); ++d) {
       const int dim = static_cast<int>(d);
       if (!space_.dims[d].parallel || dim == plan_.v || dim == plan_.u) continue;
@@ -91,17 +100,27 @@ class Tiler {
     eval_.prepare(roots_, ~DimSet{0}, 0);
     b().loop("chunk", {Affine::of(loop::kBegin)}, {Affine::of(loop::kEnd)}, 1,
              [&](loop::Var chunk) {
-               // chunk = (grid · panels + panel) · row_blocks + row_block
+               // chunk = (grid · panel_blocks + panel block) · row_blocks + row block
                eval_.push_scope();
-               std::int64_t below = panels_ * row_blocks_;
+               std::int64_t below = panel_blocks_ * row_blocks_;
                for (std::size_t i = grid.size(); i-- > 0;) {
                  eval_.open(grid[i],
                             coordinate(chunk, fmt::format("p{}", grid[i]), below, extent(grid[i])));
                  below *= extent(grid[i]);
                }
-               const Affine panel = coordinate(chunk, "panel", row_blocks_, panels_);
-               const Affine rows = coordinate(chunk, "rows", 1, row_blocks_) * rows_per_block_;
-               emit_panels(panel, rows);
+               first_panel_ =
+                   coordinate(chunk, "panels", row_blocks_, panel_blocks_) * panels_per_block_;
+               first_row_ = coordinate(chunk, "rows", 1, row_blocks_) * rows_per_block_;
+               if (blocked())
+                 b().loop("block", {0}, {divide_up(extent(sum_.over[0]), depth_)}, 1,
+                          [&](loop::Var block) {
+                            eval_.push_scope();
+                            first_k_ = Affine::of(block, depth_);
+                            emit_block();
+                            eval_.pop_scope();
+                          });
+               else
+                 emit_block();
                eval_.pop_scope();
              });
     loop::verify(kernel_);
@@ -125,85 +144,99 @@ class Tiler {
                                  below * count == kernel_.chunks ? 0 : count));
   }
 
-  void choose_tile(const VectorTarget& target) {
-    const auto [rows, vectors] =
-        choose_micro_tile(target, sum_.dtype, extent(plan_.u), extent(plan_.v));
-    tall_ = rows;
-    wide_ = vectors;
-    panels_ = (extent(plan_.v) + wide_ * kLanes - 1) / (wide_ * kLanes);
-  }
-
-  void choose_packing() {
+  /// What a chunk is, and how much of the column factor is packed at a time.
+  void choose_blocks() {
     const int k = sum_.over.back();
-    const std::int64_t elements = extent(k) * wide_ * kLanes;
+    const std::int64_t m = extent(plan_.u), depth = extent(k);
     const std::int64_t along = stride(*plan_.column, plan_.v), down = stride(*plan_.column, k);
-    const bool transposed = along != 1 && down == 1 && size_of(sum_.dtype) == 4;
-    const bool strewn = along == 1 && extent(plan_.u) >= kRowsPerPackedChunk &&
-                        extent(k) * std::abs(down) * size_of(sum_.dtype) > kStrewnBytes;
-    packed_ = (transposed || strewn) && sum_.over.size() == 1 && extent(plan_.u) > 1 &&
-              elements <= kMaxPackedElements;
-    if (packed_) pack_buffer_ = b().buffer(sum_.dtype, loop::Buffer::Kind::local, elements);
-    const std::int64_t target_rows = packed_ ? kRowsPerPackedChunk : kRowsPerChunk;
-    const std::int64_t m = extent(plan_.u);
-    rows_per_block_ = (target_rows + tall_ - 1) / tall_ * tall_;
+    const std::int64_t bytes = size_of(sum_.dtype);
+    const bool simple = sum_.over.size() == 1 && depth > 0;
+    const bool transposed = simple && along != 1 && down == 1 && bytes == 4;
+    const bool large = simple && along == 1 && m >= kRowsPerPackedChunk &&
+                       depth * extent(plan_.v) * bytes > kBlockBytes;
+    packed_ = transposed || large;
+    depth_ = depth;
+    if (packed_ && depth > kBlockDepth)
+      depth_ = round_up(divide_up(depth, divide_up(depth, kBlockDepth)), 2);
+    if (large)
+      panels_per_block_ = std::min(panels_, std::max<std::int64_t>(1, kBlockColumns / width_));
+    panel_blocks_ = divide_up(panels_, panels_per_block_);
+
+    rows_per_block_ = round_up(large     ? kBlockRows
+                               : packed_ ? kRowsPerPackedChunk
+                                         : kRowsPerChunk,
+                               tall_);
     if (2 * m < 3 * rows_per_block_) rows_per_block_ = m;
-    row_blocks_ = std::max<std::int64_t>(
-        1, (m + rows_per_block_ - 1) / std::max<std::int64_t>(rows_per_block_, 1));
+    row_blocks_ =
+        std::max<std::int64_t>(1, divide_up(m, std::max<std::int64_t>(rows_per_block_, 1)));
+    if (!packed_) return;
+    panel_elements_ = depth_ * width_;
+    pack_buffer_ =
+        b().buffer(sum_.dtype, loop::Buffer::Kind::local, panel_elements_ * panels_per_block_);
+    if (depth_ < depth) {
+      sums_elements_ = (rows_per_block_ + tall_) * width_;
+      sums_buffer_ =
+          b().buffer(sum_.dtype, loop::Buffer::Kind::local, sums_elements_ * panels_per_block_);
+    }
   }
 
-  /// The last panel may be narrower: it is its own code, run where it is due.
-  void emit_panels(const Affine& panel, const Affine& rows) {
-    const std::int64_t n = extent(plan_.v), width = wide_ * kLanes, full = n / width;
-    const std::int64_t rest = n - full * width;
-    if (panels_ == 1) {
-      emit_panel(0, rest == 0 ? width : rest, rows);
-      return;
-    }
-    if (rest == 0) {
-      emit_panel(panel * width, width, rows);
-      return;
-    }
-    // for p in {panel} if p < full, and the same for the last: loops that run once or not at all.
-    b().loop("p", {panel}, {panel + Affine(1), Affine(full)}, 1, [&](loop::Var p) {
-      eval_.push_scope();
-      emit_panel(Affine::of(p) * width, width, rows);
-      eval_.pop_scope();
-    });
-    b().loop("p", {panel, Affine(full)}, {panel + Affine(1)}, 1, [&](loop::Var) {
-      eval_.push_scope();
-      emit_panel(full * width, rest, rows);
-      eval_.pop_scope();
+  /// A chunk's rows and columns, for one block of k.
+  void emit_block() {
+    if (packed_) pack();
+    each_panel([&](const Affine& panel, const Affine& j, std::int64_t columns) {
+      each_rows([&](const Affine& i, const Affine& from, std::int64_t rows) {
+        emit_tile(i, from, rows, panel, j, columns);
+      });
     });
   }
 
-  /// Columns [j, j + columns) of the rows of this chunk.
-  void emit_panel(const Affine& j, std::int64_t columns, const Affine& rows) {
-    if (packed_) pack(j, columns);
+  /// visit(number within the block, first column, columns) for each panel of the chunk. The last of
+  /// all may be narrower: it is its own code, run where it is due.
+  template <class Visit>
+  void each_panel(Visit&& visit) {
+    const std::int64_t n = extent(plan_.v), full = n / width_, rest = n - full * width_;
+    const auto in_scope = [&](const Affine& panel, const Affine& j, std::int64_t columns) {
+      eval_.push_scope();
+      visit(panel, j, columns);
+      eval_.pop_scope();
+    };
+    if (panels_ == 1) return in_scope(0, 0, rest == 0 ? width_ : rest);
+    if (panels_per_block_ == 1 && rest == 0) return in_scope(0, first_panel_ * width_, width_);
+    const Affine end = first_panel_ + Affine(panels_per_block_);
+    const auto within = [&](loop::Var panel) { return Affine::of(panel) + first_panel_ * -1; };
+    b().loop("p", {first_panel_}, {end, Affine(full)}, 1,
+             [&](loop::Var p) { in_scope(within(p), Affine::of(p) * width_, width_); });
+    if (rest == 0) return;
+    b().loop("p", {first_panel_, Affine(full)}, {end, Affine(panels_)}, 1,
+             [&](loop::Var p) { in_scope(within(p), full * width_, rest); });
+  }
+
+  /// visit(first row, the same within the block, rows) for each tile of the chunk's rows.
+  template <class Visit>
+  void each_rows(Visit&& visit) {
     const std::int64_t m = extent(plan_.u), full = m / tall_ * tall_;
+    const auto in_scope = [&](const Affine& i, const Affine& within, std::int64_t rows) {
+      eval_.push_scope();
+      visit(i, within, rows);
+      eval_.pop_scope();
+    };
     std::vector<Affine> upper{full}, tail_upper{m};
     if (row_blocks_ > 1) {
-      upper.push_back(rows + Affine(rows_per_block_));
-      tail_upper.push_back(rows + Affine(rows_per_block_));
+      upper.push_back(first_row_ + Affine(rows_per_block_));
+      tail_upper.push_back(first_row_ + Affine(rows_per_block_));
     }
-    if (full == tall_ && row_blocks_ == 1) {
-      emit_tile(0, tall_, j, columns);
-    } else if (full > 0) {
-      b().loop("i", {rows}, upper, tall_, [&](loop::Var i) {
-        eval_.push_scope();
-        emit_tile(Affine::of(i), tall_, j, columns);
-        eval_.pop_scope();
-      });
-    }
+    const auto within = [&](loop::Var i) { return Affine::of(i) + first_row_ * -1; };
+    if (full == tall_ && row_blocks_ == 1)
+      in_scope(0, 0, tall_);
+    else if (full > 0)
+      b().loop("i", {first_row_}, upper, tall_,
+               [&](loop::Var i) { in_scope(Affine::of(i), within(i), tall_); });
     if (full == m) return;
-    if (row_blocks_ == 1) {
-      emit_tile(full, m - full, j, columns);
-    } else {
-      b().loop("i", {rows, Affine(full)}, tail_upper, tall_, [&](loop::Var) {
-        eval_.push_scope();
-        emit_tile(full, m - full, j, columns);
-        eval_.pop_scope();
-      });
-    }
+    if (row_blocks_ == 1)
+      in_scope(full, full, m - full);
+    else
+      b().loop("i", {first_row_, Affine(full)}, tail_upper, tall_,
+               [&](loop::Var i) { in_scope(full, within(i), m - full); });
   }
 
   /// The element of an access at this chunk's point of the dimensions that are open.
@@ -217,87 +250,139 @@ class Tiler {
     return at;
   }
 
-  /// panel[k][column] = factor(j + column, k).
-  void pack(const Affine& j, std::int64_t columns) {
-    if (stride(*plan_.column, plan_.v) == 1)
-      pack_rows(j, columns);
-    else
-      pack_transposed(j, columns);
+  bool blocked() const { return sums_buffer_ != -1; }
+
+  /// The points of the block of k, counted from its first.
+  TileRange block_of_k() const {
+    const std::int64_t depth = extent(sum_.over.back());
+    if (!blocked()) return {0, {depth}};
+    if (depth % depth_ == 0) return {0, {depth_}};
+    return {0, {depth_, Affine(depth) + first_k_ * -1}, depth % 2 == 0 ? 2 : 1};
   }
 
-  void pack_rows(const Affine& j, std::int64_t columns) {
+  /// pack[panel][k][column] = factor(column, k), for the chunk's panels and the block of k.
+  void pack() {
     const int k = sum_.over[0];
-    const Affine from = base(*plan_.column) + j;
-    b().loop("k", {0}, {extent(k)}, 1, [&](loop::Var at) {
-      for (std::int64_t c = 0; c < columns; c += kLanes) {
-        const Affine place = from + Affine::of(at, stride(*plan_.column, k)) + Affine(c);
-        const auto lanes = static_cast<int>(std::min<std::int64_t>(kLanes, columns - c));
-        b().store(pack_buffer_, Affine::of(at, wide_ * kLanes) + Affine(c),
-                  b().load(plan_.column->buffer, place, kLanes, 1, lanes));
-      }
-    });
+    const std::int64_t down = stride(*plan_.column, k), along = stride(*plan_.column, plan_.v);
+    const Affine from = base(*plan_.column) + first_k_ * down;
+    if (along == 1) {
+      const TileRange depth = block_of_k();
+      b().loop("k", {depth.from}, depth.to, 1, [&](loop::Var at) {
+        each_panel([&](const Affine& panel, const Affine& j, std::int64_t columns) {
+          for (std::int64_t c = 0; c < columns; c += kLanes) {
+            const auto lanes = static_cast<int>(std::min<std::int64_t>(kLanes, columns - c));
+            b().store(pack_buffer_, panel * panel_elements_ + Affine::of(at, width_) + Affine(c),
+                      b().load(plan_.column->buffer, from + j + Affine::of(at, down) + Affine(c),
+                               kLanes, 1, lanes));
+          }
+        });
+      });
+      return;
+    }
+    // The last block of k may be shorter: its own code, run where it is due.
+    const std::int64_t all = extent(k), full = all / depth_ * depth_;
+    const auto transpose = [&](const Affine& first, std::int64_t depth) {
+      each_panel([&](const Affine& panel, const Affine& j, std::int64_t columns) {
+        for (std::int64_t c = 0; c < columns; c += kLanes)
+          b().transpose_tile({.source = plan_.column->buffer,
+                              .source_index = base(*plan_.column) + first + (j + Affine(c)) * along,
+                              .source_stride = along,
+                              .target = pack_buffer_,
+                              .target_index = panel * panel_elements_ + Affine(c),
+                              .target_stride = width_,
+                              .rows = static_cast<int>(std::min<std::int64_t>(kLanes, columns - c)),
+                              .columns = static_cast<int>(depth),
+                              .padded_rows = kLanes});
+      });
+    };
+    if (!blocked() || full == all) return transpose(first_k_, depth_);
+    b().loop("full", {first_k_}, {first_k_ + Affine(1), Affine(full)}, depth_,
+             [&](loop::Var first) { transpose(Affine::of(first), depth_); });
+    b().loop("last", {first_k_, Affine(full)}, {first_k_ + Affine(1)}, depth_,
+             [&](loop::Var) { transpose(full, all - full); });
   }
 
-  /// Tile by tile.
-  void pack_transposed(const Affine& j, std::int64_t columns) {
-    const int k = sum_.over[0];
-    const std::int64_t step = stride(*plan_.column, plan_.v);
-    const Affine from = base(*plan_.column) + j * step;
-    for (std::int64_t c = 0; c < columns; c += kLanes)
-      b().transpose_tile({.source = plan_.column->buffer,
-                          .source_index = from + Affine(c * step),
-                          .source_stride = step,
-                          .target = pack_buffer_,
-                          .target_index = c,
-                          .target_stride = wide_ * kLanes,
-                          .rows = static_cast<int>(std::min<std::int64_t>(kLanes, columns - c)),
-                          .columns = static_cast<int>(extent(k)),
-                          .padded_rows = kLanes});
-  }
-
-  void emit_tile(const Affine& i, std::int64_t rows, const Affine& j, std::int64_t columns) {
+  /// Rows from i on (`within` the chunk) of `columns` from j on, those of a panel.
+  void emit_tile(const Affine& i, const Affine& within, std::int64_t rows, const Affine& panel,
+                 const Affine& j, std::int64_t columns) {
     MicroTile tile{sum_.dtype,
                    rows,
                    columns,
                    factor(*plan_.row, plan_.u, i),
                    factor(*plan_.column, plan_.v, j),
                    {}};
-    if (packed_) tile.column = {pack_buffer_, 0, 1, {wide_ * kLanes}};
+    if (packed_) {
+      tile.columns = round_up(columns, kLanes);
+      tile.column = {pack_buffer_, panel * panel_elements_, 1, {width_}};
+    }
     for (int k : sum_.over) tile.over.push_back({0, {extent(k)}});
-    epilogue(i, j, tile, emit_micro_tile(b(), tile));
+    if (!blocked()) return epilogue(i, rows, j, columns, emit_micro_tile(b(), tile));
+
+    tile.over = {block_of_k()};
+    const Affine kept = panel * sums_elements_ + within * width_;
+    const auto place = [&](std::int64_t n) {
+      return kept + Affine(n / tile.vectors() * width_ + n % tile.vectors() * kLanes);
+    };
+    const auto count = static_cast<std::size_t>(rows * tile.vectors());
+    std::vector<Reg> sums(count, b().constant({sum_.dtype, kLanes}, 0));
+    sums = b().when(is_at_least(first_k_, depth_), sums, [&] {
+      std::vector<Reg> before;
+      for (std::size_t n = 0; n < count; ++n)
+        before.push_back(b().load(sums_buffer_, place(static_cast<std::int64_t>(n)), kLanes));
+      return before;
+    });
+    sums = emit_micro_tile(b(), tile, std::move(sums));
+    const std::int64_t last = (divide_up(extent(sum_.over[0]), depth_) - 1) * depth_;
+    b().when(is_at_least(Affine(last - 1), first_k_), {}, [&]() -> std::vector<Reg> {
+      for (std::size_t n = 0; n < count; ++n)
+        b().store(sums_buffer_, place(static_cast<std::int64_t>(n)), sums[n]);
+      return {};
+    });
+    b().when(is_at_least(first_k_, last), {}, [&]() -> std::vector<Reg> {
+      eval_.push_scope();
+      epilogue(i, rows, j, columns, sums);
+      eval_.pop_scope();
+      return {};
+    });
   }
 
-  /// A factor from point `first` of its dimension on.
+  Reg is_at_least(const Affine& a, const Affine& b_) {
+    return b().let(loop::Opcode::ge, {b().index(a, 1), b().index(b_, 1)});
+  }
+
+  /// A factor from point `first` of its dimension on, at the block of k.
   TileFactor factor(const Access& access, int dim, const Affine& first) const {
     TileFactor factor{
         access.buffer, base(access) + first * stride(access, dim), stride(access, dim), {}};
     for (int k : sum_.over) factor.steps.push_back(stride(access, k));
+    if (blocked()) factor.index = factor.index + first_k_ * factor.steps[0];
     return factor;
   }
 
   /// What becomes of a tile's sums. Where that is much code for each (an optimiser's update), it is
   /// written once for all rows: the sums go through memory, which the nearest cache holds.
-  void epilogue(const Affine& i, const Affine& j, const MicroTile& tile,
+  void epilogue(const Affine& i, std::int64_t rows, const Affine& j, std::int64_t columns,
                 const std::vector<Reg>& sums) {
-    const std::int64_t wide = tile.vectors();
-    const bool rolled = tile.rows > 1 && tile.rows * wide * epilogue_weight() > kWrittenEpilogue;
-    if (rolled && sums_buffer_ < 0)
-      sums_buffer_ = b().buffer(sum_.dtype, loop::Buffer::Kind::local, tall_ * wide_ * kLanes);
+    const std::int64_t wide = divide_up(columns, kLanes);
+    const bool rolled = rows > 1 && rows * wide * epilogue_weight() > kWrittenEpilogue;
+    if (rolled && rolled_buffer_ < 0)
+      rolled_buffer_ = b().buffer(sum_.dtype, loop::Buffer::Kind::local, tall_ * width_);
     if (rolled)
-      for (std::int64_t s = 0; s < tile.rows * wide; ++s)
-        b().store(sums_buffer_, s * kLanes, sums[static_cast<std::size_t>(s)]);
+      for (std::int64_t s = 0; s < rows * wide; ++s)
+        b().store(rolled_buffer_, s * kLanes, sums[static_cast<std::size_t>(s)]);
     for (std::int64_t c = 0; c < wide; ++c) {
       // What depends on the column alone (a bias) is read once for all rows.
       eval_.push_scope();
-      eval_.open_vector(plan_.v, j + Affine(c * kLanes), tile.lanes(c));
+      eval_.open_vector(plan_.v, j + Affine(c * kLanes),
+                        static_cast<int>(std::min<std::int64_t>(kLanes, columns - c * kLanes)));
       eval_.prepare(roots_, plan_.u < 0 ? 0 : bit(plan_.u), 0);
       if (rolled) {
-        b().loop("r", {0}, {tile.rows}, 1, [&](loop::Var r) {
+        b().loop("r", {0}, {rows}, 1, [&](loop::Var r) {
           const Affine at = Affine::of(r, wide * kLanes) + Affine(c * kLanes);
-          finish(i + Affine::of(r), [&] { return b().load(sums_buffer_, at, kLanes); });
+          finish(i + Affine::of(r), [&] { return b().load(rolled_buffer_, at, kLanes); });
         });
       } else {
-        for (std::int64_t r = 0; r < tile.rows; ++r)
+        for (std::int64_t r = 0; r < rows; ++r)
           finish(i + Affine(r), [&] { return sums[static_cast<std::size_t>(r * wide + c)]; });
       }
       eval_.close(plan_.v);
@@ -335,14 +420,16 @@ class Tiler {
   loop::Kernel kernel_;
   Evaluator eval_;
   std::vector<int> roots_;
-  std::int64_t wide_ = 1;  // vectors of a tile
-  std::int64_t tall_ = 1;  // rows of a tile
-  std::int64_t panels_ = 1;
-  std::int64_t row_blocks_ = 1;
-  std::int64_t rows_per_block_ = 1;
+  std::int64_t tall_ = 1;   // rows of a tile
+  std::int64_t width_ = 1;  // columns of a tile, or a panel
+  std::int64_t panels_ = 1, panels_per_block_ = 1, panel_blocks_ = 1;
+  std::int64_t rows_per_block_ = 1, row_blocks_ = 1;
+  std::int64_t depth_ = 1;  // of a block of k
   bool packed_ = false;
-  int pack_buffer_ = -1;
-  int sums_buffer_ = -1;
+  int pack_buffer_ = -1, sums_buffer_ = -1, rolled_buffer_ = -1;
+  std::int64_t panel_elements_ = 0, sums_elements_ = 0;  // of one panel, in these
+  // The chunk, and the block of k, that are open.
+  Affine first_panel_, first_row_, first_k_;
 };
 
 }  // namespace

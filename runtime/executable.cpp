@@ -12,6 +12,29 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
+/// Of the step that this thread runs: from one launch to the next. The callbacks' context is the
+/// pool's.
+struct LaunchClock {
+  using Clock = std::chrono::steady_clock;
+
+  std::vector<LaunchTime>* times = nullptr;
+  std::int64_t launch = -1;
+  Clock::time_point start{};
+
+  static thread_local LaunchClock* current;
+  static void next(void*, std::int64_t launch) noexcept {
+    const Clock::time_point now = Clock::now();
+    if (current->launch >= 0) {
+      LaunchTime& time = (*current->times)[static_cast<std::size_t>(current->launch)];
+      time.seconds += std::chrono::duration<double>(now - current->start).count();
+      ++time.calls;
+    }
+    current->launch = launch;
+    current->start = Clock::now();
+  }
+};
+thread_local LaunchClock* LaunchClock::current = nullptr;
+
 constexpr std::string_view kStages = "graph, backward, optimized, fused, loops, llvm, asm, memory";
 
 }  // namespace
@@ -64,6 +87,7 @@ Executable::Stages Executable::make_stages(const PipelineOptions& options) const
   const auto start = std::chrono::steady_clock::now();
   stages.plan = plan_within(stages.fused, {target_.vector_bytes, target_.vector_registers},
                             options.max_memory);
+  stages.plan.program.profile = options.profile;
   stages.plan_seconds = seconds_since(start);
   return stages;
 }
@@ -104,19 +128,32 @@ Executable::Frame Executable::make_frame() const {
   return frame;
 }
 
-void Executable::run_in(Frame& frame, std::span<void* const> pointers) const {
+void Executable::run_in(Frame& frame, std::span<void* const> pointers,
+                        const RuntimeTable& table) const {
   std::copy(pointers.begin(), pointers.end(), frame.arguments.begin());
-  const RuntimeTable table = settings().pool().table();
   const FloatEnvironment environment;
   const std::int32_t status =
       code_->program.entry()(frame.arguments.data(), frame.arena.bytes().data(), &table);
   internal_check(status == 0, "a step succeeds");
 }
 
-void Executable::run(std::span<void* const> pointers) {
+void Executable::run(std::span<void* const> pointers) { run(pointers, settings().pool().table()); }
+
+void Executable::run(std::span<void* const> pointers, std::vector<LaunchTime>& times) {
+  internal_check(options_.profile, "a step whose launches are timed tells of them");
+  times.resize(plan().program.launches.size());
+  LaunchClock clock{&times};
+  LaunchClock::current = &clock;
+  RuntimeTable table = settings().pool().table();
+  table.profile = &LaunchClock::next;
+  run(pointers, table);
+  LaunchClock::current = nullptr;
+}
+
+void Executable::run(std::span<void* const> pointers, const RuntimeTable& table) {
   internal_check(pointers.size() == pointers_, "a step is given all its arguments and results");
   if (!frame_taken_.test_and_set(std::memory_order_acquire)) {
-    run_in(frame_, pointers);
+    run_in(frame_, pointers, table);
     frame_taken_.clear(std::memory_order_release);
     return;
   }
@@ -129,7 +166,7 @@ void Executable::run(std::span<void* const> pointers) {
     }
   }
   if (!frame) frame = std::make_unique<Frame>(make_frame());
-  run_in(*frame, pointers);
+  run_in(*frame, pointers, table);
   const std::lock_guard lock(mutex_);
   more_frames_.push_back(std::move(frame));
 }

@@ -33,6 +33,12 @@ struct CompileReport {
   double total() const;
 };
 
+/// What the calls of one launch took, all together.
+struct LaunchTime {
+  double seconds = 0;
+  std::int64_t calls = 0;
+};
+
 class Executable {
  public:
   Executable(Function function, const PipelineOptions& options, const Target& target);
@@ -47,6 +53,9 @@ class Executable {
   /// place), then of the results that are not aliased. Allocates nothing once as many calls have
   /// been in flight together as ever will.
   void run(std::span<void* const> pointers);
+  /// The same, adding what each of the program's launches took; compiled with
+  /// PipelineOptions::profile.
+  void run(std::span<void* const> pointers, std::vector<LaunchTime>& times);
   /// How many pointers `run` takes.
   std::size_t pointer_count() const { return pointers_; }
 
@@ -84,7 +93,8 @@ class Executable {
     std::vector<void*> arguments;
   };
   Frame make_frame() const;
-  void run_in(Frame& frame, std::span<void* const> pointers) const;
+  void run_in(Frame& frame, std::span<void* const> pointers, const RuntimeTable& table) const;
+  void run(std::span<void* const> pointers, const RuntimeTable& table);
 
   Frame frame_;  // of the first call in flight; others, which are rare, make their own
   std::atomic_flag frame_taken_ = ATOMIC_FLAG_INIT;

@@ -4,10 +4,12 @@
 
 namespace kiln {
 
-Compiled::Compiled(Traced traced, Mode mode, const Target& target) : traced_(std::move(traced)) {
+Compiled::Compiled(Traced traced, Mode mode, const Target& target, bool profiled)
+    : traced_(std::move(traced)), profiled_(profiled) {
   PipelineOptions options;
   options.mode = mode;
   options.max_memory = settings().max_memory;
+  options.profile = profiled;
   executable_ = std::make_unique<Executable>(traced_.function, options, target);
   for (std::size_t i = 0; i < traced_.outputs; ++i)
     outputs_.emplace_back(traced_.function.results[i].type());
@@ -37,7 +39,10 @@ const std::vector<Array>& Compiled::operator()(std::span<const Array* const> inp
     if (output.shared()) output = Array(output.type());
     pointers_[next++] = output.bytes().data();
   }
-  executable_->run(pointers_);
+  if (profiled_)
+    executable_->run(pointers_, launch_times_);
+  else
+    executable_->run(pointers_);
   return outputs_;
 }
 

@@ -32,7 +32,8 @@ namespace kiln {
 /// One trace of a callable, compiled, with its state bound.
 class Compiled {
  public:
-  Compiled(Traced traced, Mode mode, const Target& target);
+  /// Calls of a `profiled` one are timed, launch by launch.
+  Compiled(Traced traced, Mode mode, const Target& target, bool profiled = false);
 
   bool accepts(std::span<const Array* const> inputs) const;
   /// Whether the flags the trace depends on (train or eval mode) have the values they had then.
@@ -42,6 +43,8 @@ class Compiled {
   const std::vector<Array>& operator()(std::span<const Array* const> inputs);
 
   const Executable& executable() const { return *executable_; }
+  /// Of all calls so far, where profiled: one for each launch of the program.
+  const std::vector<LaunchTime>& launch_times() const { return launch_times_; }
   const std::vector<VariablePtr>& variables() const { return traced_.variables; }
   std::string dump(std::string_view stage, const TextOptions& text = {}) const {
     return executable_->dump(stage, traced_.outputs, text);
@@ -55,6 +58,8 @@ class Compiled {
   std::unique_ptr<Executable> executable_;
   std::vector<Array> outputs_;
   std::vector<void*> pointers_;
+  bool profiled_;
+  std::vector<LaunchTime> launch_times_;
 };
 
 using TensorFunction = std::function<std::vector<Tensor>(const std::vector<Tensor>&)>;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstring>
 
 #include "codegen/jit.h"
 #include "ir/array.h"
@@ -50,6 +51,26 @@ double measured_peak_gflops(const Target& target) {
     const double seconds =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     best = std::max(best, 2.0 * loop::kLanes * chains * kRounds / seconds / 1e9);
+  }
+  return best;
+}
+
+double measured_copy_gbs(ThreadPool& pool) {
+  constexpr std::int64_t kBytes = 128 << 20, kChunk = 1 << 20;
+  Array from = Array::full(Type{DType::ui8, {kBytes}}, 1), to = Array::full(from.type(), 2);
+  void* buffers[] = {to.bytes().data(), from.bytes().data()};
+  KernelFn* const copy = [](void* const* arrays, std::int64_t begin, std::int64_t end) {
+    std::memcpy(static_cast<std::byte*>(arrays[0]) + begin * kChunk,
+                static_cast<const std::byte*>(arrays[1]) + begin * kChunk,
+                static_cast<std::size_t>((end - begin) * kChunk));
+  };
+  double best = 0;
+  for (int run = 0; run < 8; ++run) {
+    const auto start = std::chrono::steady_clock::now();
+    pool.run(copy, buffers, kBytes / kChunk, pool.threads());
+    const double seconds =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    best = std::max(best, 2 * static_cast<double>(kBytes) / seconds / 1e9);
   }
   return best;
 }

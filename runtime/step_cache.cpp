@@ -35,7 +35,7 @@ Array read_array(ByteReader& reader) {
 
 Digest step_key(const Function& function, const PipelineOptions& options, const Target& target) {
   // By name, so that an option added to the struct is added here. `after` only watches.
-  const auto& [mode, disabled, after, max_memory] = options;
+  const auto& [mode, disabled, after, max_memory, profile] = options;
   ByteWriter writer;
   writer.put("step");
   writer.put(compiler_version());
@@ -44,6 +44,7 @@ Digest step_key(const Function& function, const PipelineOptions& options, const 
   writer.put(static_cast<std::int64_t>(disabled.size()));
   for (const std::string& pass : disabled) writer.put(pass);
   writer.put(max_memory);
+  writer.put(static_cast<std::int64_t>(profile));
   return Digest::of_pieces([&](const Digest::Sink& sink) {
     sink(writer.bytes());
     identity(function, sink);

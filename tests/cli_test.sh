@@ -94,6 +94,15 @@ prints "dump --locations" 'loc("models/digits.cpp"' dump digits --stage graph --
 rejects "no command" "subcommand"
 rejects "unknown command" "." frobnicate
 rejects "unknown model" "unknown model 'nope'.*digits" train nope
+prints "bench --list" "^mini_gpt  *4 pre-norm blocks" bench --list
+prints "bench --kernels" "^  contract_0  *contract  *1 " bench gemm_64x128x10 --kernels
+printf 'first\nblock 0.001\n' | "$kiln" bench linreg --serve "$dir" >"$dir/out"
+check "bench --serve: an answer a question" test "$(wc -l <"$dir/out")" -eq 3
+check "bench --serve: compiles" grep -q '"compile_seconds":.*"peak_bytes":' "$dir/out"
+check "bench --serve: times" grep -q '"seconds":.*"steps":' "$dir/out"
+check "bench --serve: writes what goes in" grep -qa '"m":{[^}]*"shape":\[2,1\]' "$dir/inputs.safetensors"
+check "bench --serve: writes what comes out" grep -qa '"again.loss":' "$dir/kiln.safetensors"
+rejects "--serve of all" "one workload" bench --serve "$dir"
 rejects "unknown workload" "unknown workload 'nope'" bench nope
 rejects "unknown stage" "unknown stage 'nope'.*fused" dump digits --stage nope
 rejects "unknown pass" "no pass 'nope'" dump digits --after nope

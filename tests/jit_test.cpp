@@ -49,10 +49,15 @@ TEST_CASE("matrix_products_of_every_layout_and_odd_size_agree_with_the_reference
         {f32({3, 4, 9, 20}, 1), f32({4, 20, 18}, 2)});
 }
 
-TEST_CASE("products_with_a_large_second_factor_agree_with_the_reference") {
-  // So large that panels of it are copied together; the last panel is a narrow one.
+TEST_CASE("products_computed_in_blocks_agree_with_the_reference") {
+  // So large that blocks of the second factor are copied together; the last of everything is
+  // smaller: panel, tile, block of rows, block of what is summed over, and that even odd.
   check([](const auto& in) { return std::vector{matmul(in[0], in[1]) + in[2]}; },
         {f32({257, 520}, 1), f32({520, 1030}, 2), f32({1030}, 3)});
+  check([](const auto& in) { return std::vector{relu(matmul(transpose(in[0], 0, 1), in[1]))}; },
+        {f32({401, 530}, 1), f32({401, 200}, 2)});
+  check([](const auto& in) { return std::vector{matmul(in[0], transpose(in[1], 0, 1))}; },
+        {f32({300, 801}, 1), f32({70, 801}, 2)});
 }
 
 TEST_CASE("reductions_over_every_axis_agree_with_the_reference") {

@@ -151,4 +151,28 @@ TEST_CASE("the fused digits step has few launches and no state to copy but its c
           1.05 * static_cast<double>(plan.memory.bound));
 }
 
+TEST_CASE("a profiled step has the bits of another, and a time for each call of each launch") {
+  // lang_rnn has launches in a loop, which are called more often than the others.
+  for (const char* name : {"digit_mlp", "lang_rnn"}) {
+    Stepper plain(name, Mode::fused, Target::host());
+    const PreparedWork work = find_workload(name).prepare();
+    const std::vector<const Array*> inputs = work.input_arrays();
+    Compiled profiled(work.trace(), Mode::fused, Target::host(), true);
+    for (int i = 0; i < 3; ++i) profiled(inputs);
+    REQUIRE(hash_of(profiled.variables()) == plain.hash_after(3));
+
+    const std::vector<LaunchTime>& times = profiled.launch_times();
+    REQUIRE(times.size() == profiled.executable().plan().program.launches.size());
+    std::int64_t most = 0;
+    for (const LaunchTime& time : times) {
+      REQUIRE(time.seconds > 0);
+      REQUIRE(time.calls % 3 == 0);
+      most = std::max(most, time.calls);
+    }
+    REQUIRE(times[0].calls == 3);
+    REQUIRE((most > 3) == (std::string(name) == "lang_rnn"));
+    REQUIRE(plain.compiled().launch_times().empty());
+  }
+}
+
 }  // namespace kiln
