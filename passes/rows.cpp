@@ -14,8 +14,8 @@ using space::has;
 // A block of rows: at most so many, and so many elements of one value (32 KiB of f32, the L1
 // cache).
 constexpr std::int64_t kBlockRows = 64;
-constexpr std::int64_t kBlockElements = 8192;
-constexpr std::int64_t kLeastBlockRows = 4;
+constexpr std::int64_t kBlockElements = 2048;
+constexpr std::int64_t kLeastBlockRows = 2;
 
 }  // namespace
 

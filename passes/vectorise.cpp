@@ -91,8 +91,8 @@ struct PendingStore {
 class Schedule {
  public:
   /// `blocked`: by split_rows.
-  Schedule(const space::Kernel& space, bool blocked)
-      : space_(space), blocked_(blocked), eval_(space, kernel_) {}
+  Schedule(const space::Kernel& space, const VectorTarget& target, bool blocked)
+      : space_(space), blocked_(blocked), eval_(space, kernel_, target.multiply_adds()) {}
 
   loop::Kernel run() {
     parallel_ = space_.parallel();
@@ -735,8 +735,8 @@ loop::Kernel vectorise(const space::Kernel& space, const VectorTarget& target) {
   if (space.sequential != nullptr) return sequential(space);
   if (space.kind == "stream") return schedule_stream(space, target);
   if (is_tileable(space)) return tile(space, target);
-  if (const auto blocks = split_rows(space)) return Schedule(*blocks, true).run();
-  return Schedule(space, false).run();
+  if (const auto blocks = split_rows(space)) return Schedule(*blocks, target, true).run();
+  return Schedule(space, target, false).run();
 }
 
 }  // namespace kiln

@@ -25,6 +25,9 @@ namespace kiln {
 struct VectorTarget {
   int vector_bytes = 64;
   int vector_registers = 32;
+  /// Whether it has fused multiply-adds; without, they are calls. As good as all processors with
+  /// wide registers do.
+  bool multiply_adds() const { return vector_bytes >= 32; }
 };
 
 loop::Kernel vectorise(const space::Kernel& space, const VectorTarget& target);
