@@ -387,7 +387,10 @@ class Plan {
 class Emitter {
  public:
   Emitter(const space::Kernel& space, const VectorTarget& target)
-      : space_(space), plan_(space), target_(target), eval_(space, kernel_) {
+      : space_(space),
+        plan_(space),
+        target_(target),
+        eval_(space, kernel_, target.multiply_adds()) {
     internal_check(plan_.ok(), "a stream has rows");
     make_places();
   }
