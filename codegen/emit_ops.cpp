@@ -213,6 +213,7 @@ class Emitter {
 
   /// Lane i with lane i + lanes/2, then the same of what is left: a tree that no target reorders.
   llvm::Value* reduced(Opcode opcode) {
+    if (arguments_.size() > 1) return reduced_together(opcode);
     llvm::Value* rest = x();
     if (operand_.lanes == 1) return rest;
     if (is_bool(operand_.dtype)) return reduced_mask(opcode);
@@ -222,6 +223,26 @@ class Emitter {
       rest = combine(opcode, b_.CreateShuffleVector(rest, low), b_.CreateShuffleVector(rest, high));
     }
     return b_.CreateExtractElement(rest, std::uint64_t{0});
+  }
+
+  /// The same tree for as many vectors as they have lanes: of two vectors the halves that are
+  /// combined are gathered in one, and so on, until each lane is a vector's result.
+  llvm::Value* reduced_together(Opcode opcode) {
+    const int lanes = operand_.lanes;
+    std::vector<llvm::Value*> rest(arguments_.begin(), arguments_.end());
+    for (int half = lanes / 2; half >= 1; half /= 2) {
+      // A register holds runs of 2 · half lanes, each of another vector.
+      std::vector<int> low, high;
+      for (int run = 0; run < lanes; run += 2 * half)
+        for (int from : {run, lanes + run})
+          for (int i = 0; i < half; ++i) low.push_back(from + i), high.push_back(from + half + i);
+      const std::size_t pairs = rest.size() / 2;
+      for (std::size_t i = 0; i < pairs; ++i)
+        rest[i] = combine(opcode, b_.CreateShuffleVector(rest[i], rest[i + pairs], low),
+                          b_.CreateShuffleVector(rest[i], rest[i + pairs], high));
+      rest.resize(pairs);
+    }
+    return rest[0];
   }
 
   /// Of booleans the order does not matter; the intrinsics become one test of a mask.

@@ -2,6 +2,10 @@
 // packed, is a function of the module: its shuffles are a quarter of what LLVM spends on a product,
 // and every kernel that packs panels of this form calls the same.
 
+#include <array>
+#include <bit>
+#include <numeric>
+
 #include <llvm/IR/IRBuilder.h>
 #include <llvm/IR/Module.h>
 
@@ -12,63 +16,6 @@
 namespace kiln::codegen {
 namespace {
 
-/// size × size elements in registers (4, 8 or 16 rows), transposed: 4 × 4 blocks inside the 128-bit
-/// groups by interleaving, then the groups among each other.
-std::vector<llvm::Value*> transposed(llvm::IRBuilderBase& b,
-                                     const std::vector<llvm::Value*>& rows) {
-  const int size = static_cast<int>(rows.size());
-  const int groups = size / 4;
-  const auto shuffle = [&](llvm::Value* x, llvm::Value* y, const int(&within)[4]) {
-    std::vector<int> order;
-    for (int group = 0; group < groups; ++group)
-      for (int lane : within) order.push_back(4 * group + (lane < 4 ? lane : size + lane - 4));
-    return b.CreateShuffleVector(x, y, order);
-  };
-  // Instruction selection tries to merge shuffles of shuffles, in vain and for half of all compile
-  // time: here it looks no further. A fence is no instruction.
-  const auto fence = [&](llvm::Value* value) {
-    return b.CreateIntrinsic(llvm::Intrinsic::arithmetic_fence, {value->getType()}, {value});
-  };
-  // block[q][j]: in group g, rows 4q…4q+3 of column 4g + j.
-  std::vector<std::vector<llvm::Value*>> block;
-  for (int q = 0; q < groups; ++q) {
-    const auto row = [&](int i) { return rows[static_cast<std::size_t>(4 * q + i)]; };
-    llvm::Value* low01 = shuffle(row(0), row(1), {0, 4, 1, 5});
-    llvm::Value* high01 = shuffle(row(0), row(1), {2, 6, 3, 7});
-    llvm::Value* low23 = shuffle(row(2), row(3), {0, 4, 1, 5});
-    llvm::Value* high23 = shuffle(row(2), row(3), {2, 6, 3, 7});
-    block.push_back({fence(shuffle(low01, low23, {0, 1, 4, 5})),
-                     fence(shuffle(low01, low23, {2, 3, 6, 7})),
-                     fence(shuffle(high01, high23, {0, 1, 4, 5})),
-                     fence(shuffle(high01, high23, {2, 3, 6, 7}))});
-  }
-  const auto groups_of = [&](llvm::Value* x, llvm::Value* y, const std::vector<int>& picked) {
-    std::vector<int> order;
-    for (int group : picked)
-      for (int lane = 0; lane < 4; ++lane) order.push_back(4 * group + lane);
-    return b.CreateShuffleVector(x, y, order);
-  };
-  std::vector<llvm::Value*> columns(static_cast<std::size_t>(size));
-  for (std::size_t j = 0; j < 4; ++j) {
-    if (groups == 1) {
-      columns[j] = block[0][j];
-    } else if (groups == 2) {
-      columns[j] = groups_of(block[0][j], block[1][j], {0, 2});
-      columns[4 + j] = groups_of(block[0][j], block[1][j], {1, 3});
-    } else {
-      for (std::size_t upper = 0; upper < 2; ++upper) {
-        const std::vector<int> halves =
-            upper == 0 ? std::vector{0, 1, 4, 5} : std::vector{2, 3, 6, 7};
-        llvm::Value* first = groups_of(block[0][j], block[1][j], halves);
-        llvm::Value* second = groups_of(block[2][j], block[3][j], halves);
-        columns[8 * upper + j] = groups_of(first, second, {0, 2, 4, 6});
-        columns[8 * upper + 4 + j] = groups_of(first, second, {1, 3, 5, 7});
-      }
-    }
-  }
-  return columns;
-}
-
 class Transposer {
  public:
   Transposer(llvm::IRBuilderBase& builder, const Target& target)
@@ -77,26 +24,22 @@ class Transposer {
   /// Up to kLanes columns; row i begins at row(i).
   template <class Row>
   void tile(const loop::TransposeTile& tile, int columns, Row&& row, llvm::Value* to) {
-    // Whatever the elements are, they are only moved.
-    const loop::VType type{DType::f32, size_};
-    llvm::Value* zeros = llvm::Constant::getNullValue(llvm_type(b_.getContext(), type));
     for (int column = 0; column < columns; column += size_) {
       const int wide = std::min(size_, columns - column);
       for (int first = 0; first < tile.padded_rows; first += size_) {
-        std::vector<llvm::Value*> rows(static_cast<std::size_t>(size_), zeros);
-        for (int i = first; i < std::min(first + size_, tile.rows); ++i)
-          rows[static_cast<std::size_t>(i - first)] =
-              emit_load(b_, target_, type, at(row(i), column), {.active = wide});
-        const std::vector<llvm::Value*> turned = transposed(b_, rows);
+        const int rows = std::min(size_, tile.rows - first);
         const int high = std::min(size_, tile.padded_rows - first);
-        if (high < size_ && tile.target_stride == high && tile.padded_rows == high) {
-          store_runs({turned.begin(), turned.begin() + wide}, high,
-                     at(to, column * tile.target_stride));
+        const auto source = [&](int i) { return at(row(first + i), column); };
+        llvm::Value* target = at(to, column * tile.target_stride + first);
+        if (tile.padded_rows < size_ && tile.target_stride == high) {
+          store_runs(rows, high, wide, source, target);
           continue;
         }
+        const std::vector<llvm::Value*> turned =
+            wide < 4 ? turned_whole(rows, wide, source) : turned_in_quads(rows, wide, source);
         for (int j = 0; j < wide; ++j)
-          emit_store(b_, target_, type, turned[static_cast<std::size_t>(j)],
-                     at(to, (column + j) * tile.target_stride + first), {.active = high});
+          emit_store(b_, target_, type(size_), turned[static_cast<std::size_t>(j)],
+                     at(target, j * tile.target_stride), {.active = high});
       }
     }
   }
@@ -150,29 +93,182 @@ class Transposer {
   }
 
  private:
-  /// Runs of `length` elements, fewer than a vector has, that lie one after the other, stored as
-  /// whole vectors: stores that cross cache lines take longer than the shuffles.
-  void store_runs(const std::vector<llvm::Value*>& runs, int length, llvm::Value* to) {
-    const int total = static_cast<int>(runs.size()) * length;
-    for (int first = 0; first < total; first += size_) {
-      const int count = std::min(size_, total - first);
-      const int low = first / length, high = (first + count - 1) / length;
-      llvm::Value* value = runs[static_cast<std::size_t>(low)];
-      for (int run = std::min(low + 1, high); run <= high; ++run) {
-        std::vector<int> order;
-        for (int lane = 0; lane < size_; ++lane) {
-          const int element = first + lane, owner = element / length;
-          if (owner == run)
-            order.push_back(size_ + element - run * length);
-          else if (owner < run)  // the first run's are still where they were
-            order.push_back(run == low + 1 ? element - low * length : lane);
-          else
-            order.push_back(llvm::PoisonMaskElem);
-        }
-        value = b_.CreateShuffleVector(value, runs[static_cast<std::size_t>(run)], order);
-      }
-      emit_store(b_, target_, {DType::f32, size_}, value, at(to, first), {.active = count});
+  // Whatever the elements are, they are only moved.
+  static loop::VType type(int lanes) { return {DType::f32, lanes}; }
+  llvm::Value* zeros() const {
+    return llvm::Constant::getNullValue(llvm_type(b_.getContext(), type(size_)));
+  }
+  llvm::Value* poison() const {
+    return llvm::PoisonValue::get(llvm_type(b_.getContext(), type(size_)));
+  }
+  int groups() const { return size_ / 4; }
+
+  /// The same shuffle of two registers in each group of 128 bits; lanes 4 … 7 are the second's.
+  llvm::Value* within_groups(llvm::Value* x, llvm::Value* y, const std::array<int, 4>& lanes) {
+    std::vector<int> order;
+    for (int group = 0; group < groups(); ++group)
+      for (int lane : lanes)
+        order.push_back(lane < 0 ? llvm::PoisonMaskElem
+                                 : 4 * group + (lane < 4 ? lane : size_ + lane - 4));
+    return b_.CreateShuffleVector(x, y, order);
+  }
+  /// Whole groups of two registers.
+  llvm::Value* groups_of(llvm::Value* x, llvm::Value* y, const std::vector<int>& picked) {
+    std::vector<int> order;
+    for (int group : picked)
+      for (int lane = 0; lane < 4; ++lane) order.push_back(4 * group + lane);
+    return b_.CreateShuffleVector(x, y, order);
+  }
+
+  /// Instruction selection tries to merge shuffles of shuffles, in vain and for half of all compile
+  /// time: here it looks no further. A fence is no instruction.
+  llvm::Value* fence(llvm::Value* value) {
+    return b_.CreateIntrinsic(llvm::Intrinsic::arithmetic_fence, {value->getType()}, {value});
+  }
+
+  /// In each group 4 × 4 elements transposed.
+  std::array<llvm::Value*, 4> turned_in_groups(const std::array<llvm::Value*, 4>& rows) {
+    llvm::Value* low01 = within_groups(rows[0], rows[1], {0, 4, 1, 5});
+    llvm::Value* high01 = within_groups(rows[0], rows[1], {2, 6, 3, 7});
+    llvm::Value* low23 = within_groups(rows[2], rows[3], {0, 4, 1, 5});
+    llvm::Value* high23 = within_groups(rows[2], rows[3], {2, 6, 3, 7});
+    return {fence(within_groups(low01, low23, {0, 1, 4, 5})),
+            fence(within_groups(low01, low23, {2, 3, 6, 7})),
+            fence(within_groups(high01, high23, {0, 1, 4, 5})),
+            fence(within_groups(high01, high23, {2, 3, 6, 7}))};
+  }
+
+  /// groups() registers transposed by whole groups, in place.
+  void turn_groups(std::span<llvm::Value*> r) {
+    if (groups() == 2) {
+      llvm::Value* first = groups_of(r[0], r[1], {0, 2});
+      r[1] = groups_of(r[0], r[1], {1, 3});
+      r[0] = first;
+    } else if (groups() == 4) {
+      llvm::Value *low01 = groups_of(r[0], r[1], {0, 1, 4, 5}),
+                  *low23 = groups_of(r[2], r[3], {0, 1, 4, 5}),
+                  *high01 = groups_of(r[0], r[1], {2, 3, 6, 7}),
+                  *high23 = groups_of(r[2], r[3], {2, 3, 6, 7});
+      r[0] = groups_of(low01, low23, {0, 2, 4, 6});
+      r[1] = groups_of(low01, low23, {1, 3, 5, 7});
+      r[2] = groups_of(high01, high23, {0, 2, 4, 6});
+      r[3] = groups_of(high01, high23, {1, 3, 5, 7});
     }
+  }
+
+  /// Columns of a tile at least four wide. Memory does half of the work: each load puts four
+  /// elements of a row into the group where they are to be, which takes no shuffle.
+  template <class Source>
+  std::vector<llvm::Value*> turned_in_quads(int rows, int wide, Source&& source) {
+    std::vector<llvm::Value*> columns(static_cast<std::size_t>(wide));
+    for (int column = 0; column < wide; column += 4) {
+      const int from = std::min(column, wide - 4);  // the last four may have been there before
+      std::array<llvm::Value*, 4> quads{};
+      for (int q = 0; q < 4; ++q) {
+        llvm::Value* quad = zeros();
+        for (int row = q; row < rows; row += 4) {
+          llvm::Value* four = emit_load(b_, target_, type(4), at(source(row), from), {.active = 4});
+          std::vector<int> wider(static_cast<std::size_t>(size_), llvm::PoisonMaskElem);
+          std::vector<int> order(static_cast<std::size_t>(size_));
+          std::iota(order.begin(), order.end(), 0);
+          for (int lane = 0; lane < 4; ++lane) {
+            const auto place = static_cast<std::size_t>(row / 4 * 4 + lane);
+            wider[place] = lane;
+            order[place] += size_;
+          }
+          quad = b_.CreateShuffleVector(quad, b_.CreateShuffleVector(four, wider), order);
+        }
+        quads[static_cast<std::size_t>(q)] = quad;
+      }
+      const std::array<llvm::Value*, 4> turned = turned_in_groups(quads);
+      for (int j = column; j < std::min(column + 4, wide); ++j)
+        columns[static_cast<std::size_t>(j)] = turned[static_cast<std::size_t>(j - from)];
+    }
+    return columns;
+  }
+
+  /// Columns of a narrow tile.
+  template <class Source>
+  std::vector<llvm::Value*> turned_whole(int rows, int wide, Source&& source) {
+    std::vector<llvm::Value*> columns(static_cast<std::size_t>(size_), poison());
+    for (int group = 0; group < groups(); ++group) {
+      std::array<llvm::Value*, 4> quad{zeros(), zeros(), zeros(), zeros()};
+      for (int i = 0; i < std::min(4, rows - 4 * group); ++i)
+        quad[static_cast<std::size_t>(i)] =
+            emit_load(b_, target_, type(size_), source(4 * group + i), {.active = wide});
+      const std::array<llvm::Value*, 4> turned = turned_in_groups(quad);
+      for (int j = 0; j < 4; ++j)
+        columns[static_cast<std::size_t>(j * groups() + group)] =
+            turned[static_cast<std::size_t>(j)];
+    }
+    std::vector<llvm::Value*> first;
+    for (int j = 0; j < wide; ++j) {
+      const std::span<llvm::Value*> all(columns);
+      turn_groups(
+          all.subspan(static_cast<std::size_t>(j * groups()), static_cast<std::size_t>(groups())));
+      first.push_back(columns[static_cast<std::size_t>(j * groups())]);
+    }
+    return first;
+  }
+
+  /// Rows become columns of `length` elements, fewer than a vector has, one right after the other:
+  /// `wide` runs, stored as whole vectors. Four runs are as many groups of 128 bits as a run has
+  /// elements, so those are put together first, for all fours of runs at once.
+  template <class Source>
+  void store_runs(int rows, int length, int wide, Source&& source, llvm::Value* to) {
+    // blocks[b][q]: in group g, elements 4b … 4b + 3 of run 4g + q.
+    std::vector<std::array<llvm::Value*, 4>> blocks;
+    for (int row = 0; row < length; row += 4) {
+      std::array<llvm::Value*, 4> four{};
+      for (int i = 0; i < 4; ++i)
+        four[static_cast<std::size_t>(i)] =
+            row + i < rows ? emit_load(b_, target_, type(size_), source(row + i), {.active = wide})
+            : row + i < length ? zeros()
+                               : poison();
+      blocks.push_back(turned_in_groups(four));
+    }
+    std::vector<llvm::Value*> quads;
+    for (int quad = 0; quad < length; ++quad) quads.push_back(assembled(blocks, quad, length));
+    while (quads.size() % static_cast<std::size_t>(groups()) != 0) quads.push_back(poison());
+    for (int quad = 0; quad < length; quad += groups()) {
+      const std::span<llvm::Value*> some = std::span(quads).subspan(
+          static_cast<std::size_t>(quad), static_cast<std::size_t>(groups()));
+      turn_groups(some);
+      const int count =
+          4 *
+          static_cast<int>(std::bit_ceil(static_cast<unsigned>(std::min(groups(), length - quad))));
+      for (int group = 0; group < groups(); ++group) {
+        const int left = std::min(4, wide - 4 * group) * length - 4 * quad;
+        const int active = std::min({left, 4 * (length - quad), count});
+        if (active <= 0) continue;
+        std::vector<int> low(static_cast<std::size_t>(count));
+        std::iota(low.begin(), low.end(), 0);
+        emit_store(b_, target_, type(count),
+                   b_.CreateShuffleVector(some[static_cast<std::size_t>(group)], low),
+                   at(to, 4 * group * length + 4 * quad), {.active = active});
+      }
+    }
+  }
+
+  /// In each group four neighbouring elements of its four runs, which lie one after the other.
+  llvm::Value* assembled(const std::vector<std::array<llvm::Value*, 4>>& blocks, int quad,
+                         int length) {
+    llvm::Value* value = nullptr;
+    std::array<int, 4> order{-1, -1, -1, -1};
+    for (int i = 0; i < 4;) {
+      const int run = (4 * quad + i) / length, element = (4 * quad + i) % length;
+      llvm::Value* block =
+          blocks[static_cast<std::size_t>(element / 4)][static_cast<std::size_t>(run)];
+      std::array<int, 4> next = order;
+      const int count = std::min({4 - element % 4, length - element, 4 - i});
+      for (int k = 0; k < count; ++k)
+        next[static_cast<std::size_t>(i + k)] = element % 4 + k + (value == nullptr ? 0 : 4);
+      value = within_groups(value == nullptr ? block : value, value == nullptr ? poison() : block,
+                            next);
+      i += count;
+      for (int k = 0; k < i; ++k) order[static_cast<std::size_t>(k)] = k;
+    }
+    return value;
   }
 
   llvm::IRBuilderBase& b_;

@@ -302,7 +302,8 @@ int Kernel::parameter_count() const {
 }
 
 VType result_type(Opcode opcode, std::span<const VType> arguments) {
-  internal_check(arguments.size() == arity_of(opcode) && !arguments.empty(),
+  const bool many = is_reduction(opcode) && arguments.size() > 1;
+  internal_check(many || (arguments.size() == arity_of(opcode) && !arguments.empty()),
                  fmt::format("{} has {} operands", name_of(opcode), arity_of(opcode)));
   internal_check(opcode != Opcode::convert && opcode != Opcode::bitcast && opcode != Opcode::splat,
                  "the result of convert, bitcast and splat cannot be inferred");
@@ -321,7 +322,9 @@ VType result_type(Opcode opcode, std::span<const VType> arguments) {
   if (is_reduction(opcode)) {
     internal_check(std::has_single_bit(static_cast<unsigned>(type.lanes)),
                    "a tree reduction takes a power of two of lanes");
-    return {type.dtype, 1};
+    if (!many) return {type.dtype, 1};
+    internal_check(static_cast<int>(arguments.size()) == type.lanes && !is_bool(type.dtype),
+                   "many are reduced together where they are as many as lanes");
   }
   return type;
 }

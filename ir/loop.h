@@ -108,7 +108,7 @@ enum class Opcode : std::uint8_t {
   convert,     // to the result's dtype; float → integer truncates, saturates, NaN → 0; to i1: != 0
   bitcast,     // between dtypes of equal size
   reduce_add,  // vector → scalar by halving: lane i with lane i + lanes/2, and so on, a fixed tree;
-               // the lanes are a power of two
+               // the lanes are a power of two. Of as many vectors as lanes: lane i is the i-th's
   reduce_mul,
   reduce_min,
   reduce_max,

@@ -37,4 +37,15 @@ loop::Val atan2(loop::Val y, loop::Val x);  // 0.51     1.4      special cases a
 // (1), (2): for x < 0 in units of the last place of the largest of the result, 1 and log |Γ(-x)|
 // (|ψ(-x)|), which cancels near the zeros there. digamma(-inf) is NaN, lgamma(±inf) is +inf.
 
+/// What is divided by many times, and its reciprocal.
+struct Divisor {
+  loop::Val value, reciprocal;
+  loop::Val plain;            // scalars: some lane is too large or small, or not positive, or NaN
+  loop::Val plain_below_one;  // … for dividends of [0, 1] or NaN
+};
+Divisor divisor(loop::Val b);
+/// a / b as IEEE rounds it. `at_most_one`: a is of [0, 1] or NaN; then it may be off by one
+/// subnormal number where a is below 2^-100.
+loop::Val divide(loop::Val dividend, const Divisor& by, bool at_most_one);
+
 }  // namespace kiln::math

@@ -199,8 +199,12 @@ void declare_buffers(loop::Builder& builder, const space::Kernel& space) {
     builder.buffer(buffer.dtype, buffer.output ? Kind::out : Kind::in, buffer.count);
 }
 
-Evaluator::Evaluator(const space::Kernel& space, loop::Kernel& kernel)
-    : space_(space), signs_(signs(space)), builder_(kernel), at_(space.dims.size()) {
+Evaluator::Evaluator(const space::Kernel& space, loop::Kernel& kernel, bool multiply_adds)
+    : space_(space),
+      signs_(signs(space)),
+      builder_(kernel),
+      at_(space.dims.size()),
+      multiply_adds_(multiply_adds) {
   kernel.name = space.name;
   declare_buffers(builder_, space);
 }
@@ -280,6 +284,7 @@ Reg Evaluator::fresh(const Expr& expr) {
     }
     case Expr::Kind::apply: {
       if (const auto sum = chosen_sum(expr)) return *sum;
+      if (const auto divided = quotient(expr)) return *divided;
       std::vector<Reg> operands;
       for (int operand : expr.operands) {
         operands.push_back(eval(operand));
@@ -310,6 +315,40 @@ std::optional<Reg> Evaluator::chosen_sum(const Expr& expr) {
   return std::nullopt;
 }
 
+/// The quotient by a divisor whose reciprocal is known.
+std::optional<Reg> Evaluator::quotient(const Expr& expr) {
+  if (expr.node->op() != Op::divide) return std::nullopt;
+  for (auto scope = divisors_.rbegin(); scope != divisors_.rend(); ++scope) {
+    const auto found = scope->find(expr.operands[1]);
+    if (found == scope->end()) continue;
+    const Sign& sign = signs_[index(expr.operands[0])];
+    const Val dividend(builder_, eval(expr.operands[0]));
+    return math::divide(dividend, found->second, sign.not_negative && sign.at_most_one).reg();
+  }
+  return std::nullopt;
+}
+
+/// If an expression divides by what stands still in the loops over `closed`, and these go around
+/// often enough.
+void Evaluator::prepare_divisor(const Expr& expr, space::DimSet closed, int level) {
+  if (!multiply_adds_ || expr.kind != Expr::Kind::apply || expr.node->op() != Op::divide ||
+      !is_float(expr.dtype))
+    return;
+  const int by = expr.operands[1];
+  if ((space_.exprs[index(by)].dims & closed) != 0 || space_.exprs[index(by)].level > level) return;
+  std::int64_t rounds = 1;
+  for (std::size_t d = 0; d < space_.dims.size(); ++d)
+    if (space::has(expr.dims & closed, static_cast<int>(d)))
+      rounds *= static_cast<int>(d) == vector_dim_
+                    ? (space_.dims[d].extent + loop::kLanes - 1) / loop::kLanes
+                    : space_.dims[d].extent;
+  constexpr std::int64_t kEnoughRounds = 4;
+  if (rounds < kEnoughRounds) return;
+  for (const auto& scope : divisors_)
+    if (scope.contains(by)) return;
+  divisors_.back().insert_or_assign(by, math::divisor({builder_, eval(by)}));
+}
+
 void Evaluator::prepare(const std::vector<int>& roots, space::DimSet closed, int level) {
   std::unordered_set<int> seen;
   const auto visit = [&](auto& self, int number) -> void {
@@ -321,6 +360,7 @@ void Evaluator::prepare(const std::vector<int>& roots, space::DimSet closed, int
       return;
     }
     if (const auto kept = kept_.find(number); kept != kept_.end() && kept->second.second) return;
+    prepare_divisor(expr, closed, level);
     for (int operand : expr.operands) self(self, operand);
   };
   for (int root : roots) visit(visit, root);

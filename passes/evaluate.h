@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "ir/loop.h"
+#include "ir/math.h"
 #include "ir/space.h"
 #include "passes/signs.h"
 
@@ -51,8 +52,9 @@ class Evaluator {
  public:
   static constexpr int kNone = -1;
 
-  /// `kernel` gets a parameter for each of the space's buffers, in their order.
-  Evaluator(const space::Kernel& space, loop::Kernel& kernel);
+  /// `kernel` gets a parameter for each of the space's buffers, in their order. `multiply_adds`:
+  /// the processor has fused ones.
+  Evaluator(const space::Kernel& space, loop::Kernel& kernel, bool multiply_adds);
 
   const space::Kernel& space() const { return space_; }
   loop::Builder& builder() { return builder_; }
@@ -73,8 +75,14 @@ class Evaluator {
   const loop::Affine& at(int dim) const { return *at_[index(dim)]; }
 
   /// Registers evaluated since a scope began are forgotten at its end: it is a loop's body.
-  void push_scope() { scopes_.emplace_back(); }
-  void pop_scope() { scopes_.pop_back(); }
+  void push_scope() {
+    scopes_.emplace_back();
+    divisors_.emplace_back();
+  }
+  void pop_scope() {
+    scopes_.pop_back();
+    divisors_.pop_back();
+  }
   /// States that an expression has this value in the current scope.
   void define(int expr, loop::Reg reg) { scopes_.back()[expr] = reg; }
 
@@ -83,7 +91,8 @@ class Evaluator {
   /// The same in all lanes.
   loop::Reg eval_vector(int expr) { return builder_.splat(eval(expr), lanes()); }
   /// Evaluates now what `roots` need that stands still while the loops over `closed` run and whose
-  /// level has been reached: hoisting by construction.
+  /// level has been reached: hoisting by construction. What much will be divided by gets its
+  /// reciprocal.
   void prepare(const std::vector<int>& roots, space::DimSet closed, int level);
 
   /// element = value, at this point.
@@ -122,6 +131,8 @@ class Evaluator {
   static std::size_t index(int i) { return static_cast<std::size_t>(i); }
   loop::Reg fresh(const space::Expr& expr);
   std::optional<loop::Reg> chosen_sum(const space::Expr& expr);
+  void prepare_divisor(const space::Expr& expr, space::DimSet closed, int level);
+  std::optional<loop::Reg> quotient(const space::Expr& expr);
 
   const space::Kernel& space_;
   std::vector<Sign> signs_;  // of the space's expressions
@@ -130,7 +141,9 @@ class Evaluator {
   int active_ = loop::kLanes;
   std::vector<std::optional<loop::Affine>> at_;
   std::unordered_map<int, loop::Affine> blocks_;
+  const bool multiply_adds_;
   std::vector<std::unordered_map<int, loop::Reg>> scopes_{1};
+  std::vector<std::unordered_map<int, math::Divisor>> divisors_{1};  // by scope, as values
   const Place& relocated(const Place& place) const;
 
   std::unordered_map<int, std::pair<Place, bool>> kept_;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <bit>
 
+#include "ir/loop.h"
+
 namespace kiln {
 namespace {
 
@@ -11,11 +13,11 @@ using space::DimSet;
 using space::Expr;
 using space::has;
 
-// A block of rows: at most so many, and so many elements of one value (32 KiB of f32, the L1
-// cache).
+// A block of rows: at most so many, and so many elements of one value: 16 KiB of f32, so that the
+// first-level cache holds three.
 constexpr std::int64_t kBlockRows = 64;
-constexpr std::int64_t kBlockElements = 8192;
-constexpr std::int64_t kLeastBlockRows = 4;
+constexpr std::int64_t kBlockElements = 4096;
+constexpr std::int64_t kLeastBlockRows = 2;
 
 }  // namespace
 
@@ -64,7 +66,11 @@ std::optional<space::Kernel> split_rows(const space::Kernel& space) {
   std::int64_t row = 1;  // of the largest value, in elements
   for (const Expr& expr : space.exprs) row = std::max(row, space.volume(expr.dims & ~parallel));
   std::int64_t rows = std::min({n, kBlockRows, std::max<std::int64_t>(1, kBlockElements / row)});
+  // Rather a divisor that fills vectors of rows than a larger one that does not.
+  std::int64_t whole = rows / loop::kLanes * loop::kLanes;
+  while (whole > 0 && n % whole != 0) whole -= loop::kLanes;
   while (rows > 1 && n % rows != 0) --rows;
+  if (whole > 0) rows = whole;
   if (rows < kLeastBlockRows) return std::nullopt;
   for (const Expr& expr : space.exprs)
     if ((expr.kind == Expr::Kind::iota && expr.dim == q) ||

@@ -13,7 +13,7 @@ using space::Kernel;
 Sign of_constant(const Node& node) {
   if (!is_float(node.type().dtype)) return {};
   const double value = node.attrs<ConstantAttrs>().value.as_double(0);
-  return {!std::signbit(value), value <= 0};
+  return {!std::signbit(value), value <= 0, value <= 1};
 }
 
 class Signs {
@@ -51,7 +51,9 @@ class Signs {
     const std::vector<int>& in = expr.operands;
     switch (expr.node->op()) {
       case Op::exponential:
+        return {.not_negative = true, .at_most_one = sign(in[0]).not_positive};
       case Op::logistic:
+        return {.not_negative = true, .at_most_one = true};
       case Op::abs:
         return {.not_negative = true};
       case Op::negate:
@@ -71,7 +73,8 @@ class Signs {
         return {.not_positive = is_maximum_over(in[1], in[0])};
       case Op::select:
         return {sign(in[1]).not_negative && sign(in[2]).not_negative,
-                sign(in[1]).not_positive && sign(in[2]).not_positive};
+                sign(in[1]).not_positive && sign(in[2]).not_positive,
+                sign(in[1]).at_most_one && sign(in[2]).at_most_one};
       default:
         return {};
     }

@@ -4,7 +4,7 @@
 //   e7 = exponential e6                   e9 = reduced #1 = add of e7 from 0     both not negative
 //
 // A NaN may be either. Code is cheaper for it: an exponential whose argument is not positive cannot
-// overflow, and 0 + x is x where x is not -0.
+// overflow and is at most one, and 0 + x is x where x is not -0.
 #pragma once
 
 #include <vector>
@@ -16,6 +16,7 @@ namespace kiln {
 struct Sign {
   bool not_negative = false;  // the sign bit is clear: not -0 either
   bool not_positive = false;  // <= 0
+  bool at_most_one = false;   // <= 1
 };
 
 /// Of each expression.

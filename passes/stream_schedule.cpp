@@ -34,7 +34,10 @@ std::size_t at(int i) { return static_cast<std::size_t>(i); }
 class Emitter {
  public:
   Emitter(const space::Kernel& space, const VectorTarget& target)
-      : space_(space), plan_(*plan_stream(space)), target_(target), eval_(space, kernel_) {
+      : space_(space),
+        plan_(*plan_stream(space)),
+        target_(target),
+        eval_(space, kernel_, target.multiply_adds()) {
     make_places();
   }
 

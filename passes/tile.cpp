@@ -78,7 +78,10 @@ std::optional<Plan> plan(const space::Kernel& space) {
 class Tiler {
  public:
   Tiler(const space::Kernel& space, const VectorTarget& target, const Plan& plan)
-      : space_(space), plan_(plan), sum_(space.reductions[0]), eval_(space, kernel_) {
+      : space_(space),
+        plan_(plan),
+        sum_(space.reductions[0]),
+        eval_(space, kernel_, target.multiply_adds()) {
     for (const space::Store& store : space.stores) roots_.push_back(store.expr);
     const auto [rows, vectors] =
         choose_micro_tile(target, sum_.dtype, extent(plan_.u), extent(plan_.v));

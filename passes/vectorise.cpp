@@ -2,14 +2,13 @@
 
 #include <algorithm>
 #include <bit>
-#include <cmath>
 #include <map>
 #include <numeric>
 #include <optional>
 #include <set>
 
-#include "ir/build.h"
 #include "ir/op.h"
+#include "passes/chains.h"
 #include "passes/evaluate.h"
 #include "passes/rows.h"
 #include "passes/sequential.h"
@@ -44,32 +43,10 @@ constexpr std::int64_t kOwnBytes = 1 << 20;
 // Work of one chunk along a vectorised parallel dimension, in points. A number of the shape alone.
 constexpr std::int64_t kChunkPoints = 4096;
 
-/// The loop opcode that folds the lanes of a combiner, where there is one.
-std::optional<loop::Opcode> lane_reduction(const space::Reduction& reduction) {
-  if (reduction.is_contraction() || reduction.inputs.size() != 1) return std::nullopt;
-  const auto combiner = simple_combiner(*reduction.region);
-  if (!combiner) return std::nullopt;
-  const bool boolean = is_bool(reduction.region->parameters[0].dtype);
-  using loop::Opcode;
-  switch (*combiner) {
-    case Op::add:
-      return boolean ? Opcode::reduce_or : Opcode::reduce_add;
-    case Op::multiply:
-      return boolean ? Opcode::reduce_and : Opcode::reduce_mul;
-    case Op::maximum:
-      return boolean ? Opcode::reduce_or : Opcode::reduce_max;
-    case Op::minimum:
-      return boolean ? Opcode::reduce_and : Opcode::reduce_min;
-    case Op::and_:
-      return Opcode::reduce_and;
-    case Op::or_:
-      return Opcode::reduce_or;
-    case Op::xor_:
-      return Opcode::reduce_xor;
-    default:
-      return std::nullopt;
-  }
-}
+// Sums down columns run over so many neighbouring vectors at once, where there are enough
+// registers: memory is then walked along for some cache lines before the next row.
+constexpr std::int64_t kVectorsAbreast = 8;
+constexpr std::int64_t kFewRows = 8;  // are treated one by one
 
 /// What is computed in one set of loops: reductions and stores of one level and domain.
 struct Nest {
@@ -91,8 +68,12 @@ struct PendingStore {
 class Schedule {
  public:
   /// `blocked`: by split_rows.
-  Schedule(const space::Kernel& space, bool blocked)
-      : space_(space), blocked_(blocked), eval_(space, kernel_) {}
+  Schedule(const space::Kernel& space, const VectorTarget& target, bool blocked)
+      : space_(space),
+        blocked_(blocked),
+        wide_registers_(target.vector_registers * target.vector_bytes / 64),
+        eval_(space, kernel_, target.multiply_adds()),
+        running_(eval_) {}
 
   loop::Kernel run() {
     parallel_ = space_.parallel();
@@ -101,6 +82,7 @@ class Schedule {
     build_nests();
     place_reductions();
     keep_costly_values();
+    choose_abreast();
     emit_grid();
     loop::verify(kernel_);
     return std::move(kernel_);
@@ -261,6 +243,27 @@ class Schedule {
     }
   }
 
+  /// The first nests, if they do nothing but reduce down columns, run over several vectors of
+  /// columns at once. That they do is decided by shapes alone; how many at once changes no result.
+  void choose_abreast() {
+    if (columns_ == Evaluator::kNone || !stagings_.empty()) return;
+    std::int64_t sums = 0;
+    for (; downwards_ < nests_.size() && is_downwards(nests_[downwards_]); ++downwards_)
+      sums += static_cast<std::int64_t>(nests_[downwards_].reductions.size());
+    if (downwards_ == 0) return;
+    const std::int64_t registers = wide_registers_ / 2 / sums;
+    abreast_ = std::clamp<std::int64_t>(registers, 1, kVectorsAbreast);
+    abreast_ = std::min(abreast_, std::max<std::int64_t>(1, extent(columns_) / kLanes));
+  }
+  bool is_downwards(const Nest& nest) const {
+    DimSet over = 0;
+    for (int d : nest.over) over |= bit(d);
+    return nest.level == 0 && !nest.reductions.empty() && nest.dims == over &&
+           space_.volume(over) >= kFewRows &&
+           std::none_of(nest.stores.begin(), nest.stores.end(),
+                        [&](int s) { return stores_[static_cast<std::size_t>(s)].fills; });
+  }
+
   // ---- loops
 
   std::vector<int> all_roots() const {
@@ -279,7 +282,8 @@ class Schedule {
     std::int64_t blocks = 1, block = 0;
     if (columns_ != Evaluator::kNone) {
       const std::int64_t row = std::max<std::int64_t>(1, space_.volume(~parallel_));
-      block = std::max<std::int64_t>(kLanes, kChunkPoints / row / kLanes * kLanes);
+      const std::int64_t least = kLanes * (downwards_ > 0 ? kVectorsAbreast : 1);
+      block = std::max(least, kChunkPoints / row / least * least);
       blocks = (extent(columns_) + block - 1) / block;
     }
     kernel_.chunks = blocks;
@@ -315,47 +319,96 @@ class Schedule {
         });
   }
 
-  /// The block [first, first + block) of the column dimension, 16 points at a time.
+  /// The block [first, first + block) of the column dimension, 16 points at a time, or `abreast_`
+  /// times as many.
   void columns(const Affine& first, std::int64_t block, std::int64_t blocks) {
     const std::int64_t n = extent(columns_), full = n / kLanes * kLanes;
+    const std::int64_t wide = kLanes * abreast_, full_wide = n / wide * wide;
     const int tail = static_cast<int>(n - full);
     const DimSet inner_and_column = ~parallel_ | bit(columns_);
     eval_.prepare(all_roots(), inner_and_column, 0);
-    const auto round = [&](const Affine& at, int active) {
-      eval_.push_scope();
-      eval_.open_vector(columns_, at, active);
-      body();
-      eval_.close(columns_);
-      eval_.pop_scope();
+    // What of [from, to) lies in this block.
+    const auto rounds = [&](std::int64_t from, std::int64_t to, std::int64_t step, int active,
+                            std::int64_t abreast) {
+      if (from >= to) return;
+      std::vector<Affine> lower{from}, upper{to};
+      if (blocks > 1) {
+        lower = from == 0 ? std::vector{first} : std::vector{first, Affine(from)};
+        upper = {first + block, to};
+      }
+      builder().loop(fmt::format("p{}", columns_), lower, upper, step, [&](loop::Var v) {
+        eval_.push_scope();
+        column_vectors(Affine::of(v), active, abreast);
+        eval_.pop_scope();
+      });
     };
-    if (full > 0) {
-      const std::vector<Affine> upper =
-          blocks == 1 ? std::vector<Affine>{full} : std::vector<Affine>{first + block, full};
-      builder().loop(fmt::format("p{}", columns_), {first}, upper, kLanes,
-                     [&](loop::Var v) { round(Affine::of(v), kLanes); });
-    }
-    if (tail == 0) return;
-    if (blocks == 1) {
-      round(full, tail);
-    } else {  // runs once, in the last block
-      builder().loop(fmt::format("p{}", columns_), {first, full}, {first + block, n}, kLanes,
-                     [&](loop::Var v) { round(Affine::of(v), tail); });
-    }
+    rounds(0, full_wide, wide, kLanes, abreast_);
+    if (abreast_ > 1) rounds(full_wide, full, kLanes, kLanes, 1);
+    rounds(full, n, kLanes, tail, 1);
+  }
+
+  /// All the work of `abreast` vectors of columns.
+  void column_vectors(const Affine& at, int active, std::int64_t abreast) {
+    const auto each = [&](const auto& work) {
+      for (std::int64_t i = 0; i < abreast; ++i) {
+        eval_.push_scope();
+        eval_.open_vector(columns_, at + Affine(i * kLanes), active);
+        work(static_cast<std::size_t>(i));
+        eval_.close(columns_);
+        eval_.pop_scope();
+      }
+    };
+    std::vector<Chains> sums;  // of each nest, for each vector
+    for (std::size_t n = 0; n < downwards_; ++n)
+      sums.push_back(downwards(nests_[n], static_cast<std::size_t>(abreast), each));
+    each([&](std::size_t i) {
+      for (std::size_t n = 0; n < downwards_; ++n) finish(nests_[n], false, sums[n][i]);
+      body();
+    });
+  }
+
+  /// A nest's reductions down the columns of several vectors at once.
+  template <class Each>
+  Chains downwards(const Nest& nest, std::size_t abreast, const Each& each) {
+    eval_.set_vector_dim(columns_);
+    const std::vector<int> needed = roots(nest);
+    Chains running(abreast);
+    each([&](std::size_t i) { running[i] = running_.start(nest.reductions, false); });
+    DimSet closed = bit(columns_);
+    for (int d : nest.over) closed |= bit(d);
+    const auto rows = [&](auto& self, std::size_t depth, DimSet around, Chains now) -> Chains {
+      if (depth == nest.over.size()) {
+        each([&](std::size_t i) { now[i] = step(nest, false, std::move(now[i])); });
+        return now;
+      }
+      const int d = nest.over[depth];
+      eval_.prepare(needed, around, nest.level);
+      const std::vector<Reg> after = builder().loop(
+          fmt::format("r{}", d), {0}, {extent(d)}, 1, joined(now),
+          [&](loop::Var v, const std::vector<Reg>& inside) {
+            eval_.push_scope();
+            eval_.open(d, Affine::of(v));
+            const Chains next = self(self, depth + 1, around & ~bit(d), apart(inside, abreast));
+            eval_.close(d);
+            eval_.pop_scope();
+            return joined(next);
+          });
+      return apart(after, abreast);
+    };
+    return rows(rows, 0, closed, std::move(running));
   }
 
   void body() {
     eval_.forget_kept();
     for (Staging& staging : stagings_) staging.fill();
-    for (const Nest& nest : nests_) emit_nest(nest);
+    for (std::size_t n = downwards_; n < nests_.size(); ++n) emit_nest(nests_[n]);
     for (Staging& staging : stagings_) staging.drain();
   }
 
   /// A reduced dimension lies across lanes only if the lanes can be folded at the end.
   bool may_be_vector(const Nest& nest, int d) const {
     if (std::find(nest.over.begin(), nest.over.end(), d) == nest.over.end()) return true;
-    return std::all_of(nest.reductions.begin(), nest.reductions.end(), [&](int r) {
-      return lane_reduction(space_.reductions[static_cast<std::size_t>(r)]).has_value();
-    });
+    return running_.fold(nest.reductions);
   }
 
   int choose_vector(const Nest& nest) const {
@@ -446,46 +499,10 @@ class Schedule {
     return carried;
   }
 
-  using Chains = std::vector<std::vector<Reg>>;
-
   /// Whether a loop's reductions may run in kPartials interleaved chains: one chain would be as
   /// slow as the latency of its steps.
   bool splits(const Nest& nest, const std::vector<Reg>& carried) const {
-    return !carried.empty() &&
-           std::all_of(nest.reductions.begin(), nest.reductions.end(), [&](int r) {
-             return lane_reduction(space_.reductions[static_cast<std::size_t>(r)]).has_value();
-           });
-  }
-
-  /// The first chain goes on from what is carried, the others start from the identity.
-  Chains start_chains(const Nest& nest, std::vector<Reg> carried) {
-    Chains chains{std::move(carried)};
-    for (int c = 1; c < kPartials; ++c) {
-      std::vector<Reg> identities;
-      for (int r : nest.reductions)
-        identities.push_back(
-            builder().splat(identity(space_.reductions[static_cast<std::size_t>(r)]),
-                            builder().type(chains[0][identities.size()]).lanes));
-      chains.push_back(std::move(identities));
-    }
-    return chains;
-  }
-
-  /// The chains combined pairwise.
-  std::vector<Reg> join_chains(const Nest& nest, Chains chains) {
-    while (chains.size() > 1) {
-      Chains halves;
-      for (std::size_t c = 0; c < chains.size(); c += 2) {
-        std::vector<Reg> both;
-        for (std::size_t r = 0; r < nest.reductions.size(); ++r)
-          both.push_back(
-              eval_.combine(space_.reductions[static_cast<std::size_t>(nest.reductions[r])],
-                            std::span(&chains[c][r], 1), std::span(&chains[c + 1][r], 1))[0]);
-        halves.push_back(std::move(both));
-      }
-      chains = std::move(halves);
-    }
-    return chains[0];
+    return !carried.empty() && running_.fold(nest.reductions);
   }
 
   /// A short loop: written out, or where that is much code, kPartials points a round; a reduction
@@ -495,7 +512,7 @@ class Schedule {
                               const Inside& inside) {
     const std::int64_t n = extent(d);
     Chains chains = n >= 2 * kPartials && splits(nest, carried)
-                        ? start_chains(nest, std::move(carried))
+                        ? running_.start_chains(nest.reductions, std::move(carried), kPartials)
                         : Chains{std::move(carried)};
     const auto point = [&](const Affine& at, std::int64_t number) {
       auto& chain = chains[static_cast<std::size_t>(number) % chains.size()];
@@ -504,29 +521,18 @@ class Schedule {
     std::int64_t done = 0;
     if (code > kWrittenWeight && n >= 2 * kPartials) {
       done = n / kPartials * kPartials;
-      const auto flat = [&] {
-        std::vector<Reg> all;
-        for (const auto& chain : chains) all.insert(all.end(), chain.begin(), chain.end());
-        return all;
-      };
-      const auto unflat = [&](const std::vector<Reg>& all) {
-        auto from = all.begin();
-        for (auto& chain : chains) {
-          const auto to = from + static_cast<std::ptrdiff_t>(all.size() / chains.size());
-          chain.assign(from, to);
-          from = to;
-        }
-      };
-      unflat(builder().loop(fmt::format("r{}", d), {0}, {done}, kPartials, flat(),
-                            [&](loop::Var v, const std::vector<Reg>& now) {
-                              unflat(now);
-                              for (int c = 0; c < kPartials; ++c)
-                                point(Affine::of(v) + Affine(c), c);
-                              return flat();
-                            }));
+      const std::size_t count = chains.size();
+      chains = apart(builder().loop(fmt::format("r{}", d), {0}, {done}, kPartials, joined(chains),
+                                    [&](loop::Var v, const std::vector<Reg>& now) {
+                                      chains = apart(now, count);
+                                      for (int c = 0; c < kPartials; ++c)
+                                        point(Affine::of(v) + Affine(c), c);
+                                      return joined(chains);
+                                    }),
+                     count);
     }
     for (std::int64_t at = done; at < n; ++at) point(at, at);
-    return join_chains(nest, std::move(chains));
+    return running_.join_chains(nest.reductions, std::move(chains));
   }
 
   /// The rounds of kPartials vectors of a reduction along its lanes; what they cover is returned in
@@ -540,28 +546,18 @@ class Schedule {
       done = 0;
       return carried;
     }
-    const std::size_t width = carried.size();
-    std::vector<Reg> all;
-    for (const auto& chain : start_chains(nest, std::move(carried)))
-      all.insert(all.end(), chain.begin(), chain.end());
-    all = builder().loop(
-        fmt::format("r{}", d), {0}, {done}, kRound, all,
+    const std::vector<Reg> all = builder().loop(
+        fmt::format("r{}", d), {0}, {done}, kRound,
+        joined(running_.start_chains(nest.reductions, std::move(carried), kPartials)),
         [&](loop::Var v, const std::vector<Reg>& now) {
-          std::vector<Reg> next;
-          for (std::size_t c = 0; c < kPartials; ++c) {
-            const auto first = now.begin() + static_cast<std::ptrdiff_t>(c * width);
-            const auto chain =
-                inside(Affine::of(v) + Affine(static_cast<std::int64_t>(c) * kLanes), kLanes,
-                       std::vector<Reg>(first, first + static_cast<std::ptrdiff_t>(width)));
-            next.insert(next.end(), chain.begin(), chain.end());
-          }
-          return next;
+          Chains chains = apart(now, kPartials);
+          for (std::size_t c = 0; c < kPartials; ++c)
+            chains[c] = inside(Affine::of(v) + Affine(static_cast<std::int64_t>(c) * kLanes),
+                               kLanes, std::move(chains[c]));
+          return joined(chains);
         });
-    Chains chains;
-    for (std::size_t c = 0; c < kPartials; ++c)
-      chains.emplace_back(all.begin() + static_cast<std::ptrdiff_t>(c * width),
-                          all.begin() + static_cast<std::ptrdiff_t>((c + 1) * width));
-    return join_chains(nest, std::move(chains));
+    Chains chains = apart(all, kPartials);
+    return running_.join_chains(nest.reductions, std::move(chains));
   }
 
   void emit_nest(const Nest& nest) {
@@ -588,7 +584,7 @@ class Schedule {
         emit_stores(nest);
         return {};
       }
-      std::vector<Reg> running = start(nest, folds);
+      std::vector<Reg> running = running_.start(nest.reductions, folds);
       DimSet closed = 0;
       for (int d : over) closed |= bit(d);
       running = loops(nest, needed, over, 0, closed, std::move(running), {},
@@ -596,7 +592,9 @@ class Schedule {
       finish(nest, folds, running);
       return {};
     };
+    row_results_ = folds ? results_of_rows(nest, kept) : std::vector<int>{};
     loops(nest, needed, kept, 0, nest.dims, {}, over, points);
+    if (!row_results_.empty()) fold_rows(nest, kept[0]);
     for (int s : nest.stores)
       if (stores_[static_cast<std::size_t>(s)].fills)
         eval_.fill(stores_[static_cast<std::size_t>(s)].expr);
@@ -613,96 +611,24 @@ class Schedule {
     }
   }
 
-  std::vector<Reg> start(const Nest& nest, bool folds) {
-    std::vector<Reg> running;
-    for (int r : nest.reductions) {
-      const auto& reduction = space_.reductions[static_cast<std::size_t>(r)];
-      if (reduction.is_contraction()) {
-        running.push_back(builder().constant({reduction.dtype, eval_.lanes()}, 0));
-      } else if (folds) {
-        running.push_back(builder().splat(identity(reduction), kLanes));
-      } else {
-        for (int initial : reduction.initial) running.push_back(eval_.eval_vector(initial));
-      }
-    }
-    return running;
-  }
-
-  Reg identity(const space::Reduction& reduction) {
-    const Region& region = *reduction.region;
-    const DType dtype = region.parameters[0].dtype;
-    const Op combiner = *simple_combiner(region);
-    // -0 + x is x for every x; 0 + -0 is not -0.
-    if (combiner == Op::add && is_float(dtype)) return builder().constant({dtype, 1}, -0.0);
-    return eval_.constant(*build::identity(region.results[0].graph(), combiner, dtype).node);
-  }
-
-  std::vector<Reg> step(const Nest& nest, bool folds, std::vector<Reg> running) {
-    std::vector<Reg> next;
-    std::size_t at = 0;
-    for (int r : nest.reductions) {
-      const auto& reduction = space_.reductions[static_cast<std::size_t>(r)];
-      const std::size_t width = reduction.inputs.size() - (reduction.is_contraction() ? 1 : 0);
-      const std::span<const Reg> now(running.data() + at, width);
-      for (Reg combined : combined_with_point(reduction, now)) {
-        // Lanes beyond the row keep what they had.
-        const bool partial = folds && eval_.active() < kLanes;
-        next.push_back(
-            partial ? builder().let(loop::Opcode::select, {lane_mask(), combined, running[at]})
-                    : combined);
-        ++at;
-      }
-    }
+  std::vector<Reg> step(const Nest& nest, bool folds, const std::vector<Reg>& now) {
+    std::vector<Reg> next = running_.step(nest.reductions, folds, now);
     emit_stores(nest);
     return next;
-  }
-
-  /// What has run so far, and this point.
-  std::vector<Reg> combined_with_point(const space::Reduction& reduction,
-                                       std::span<const Reg> running) {
-    if (const std::optional<Choice> choice = summed_choice(reduction)) {
-      const Reg value = eval_.eval_vector(choice->value);
-      const Reg sum = eval_.combine(reduction, running, std::span(&value, 1))[0];
-      return {builder().let(loop::Opcode::select,
-                            {eval_.eval_vector(choice->condition), sum, running[0]})};
-    }
-    std::vector<Reg> inputs;
-    for (int input : reduction.inputs) inputs.push_back(eval_.eval_vector(input));
-    return eval_.combine(reduction, running, inputs);
-  }
-
-  /// Of a sum, from 0, of what a condition chooses and 0 otherwise: adding only what is chosen can
-  /// change no more than the sign of a zero, and 0 is added in the end.
-  std::optional<Choice> summed_choice(const space::Reduction& reduction) const {
-    if (reduction.is_contraction() || reduction.inputs.size() != 1 ||
-        simple_combiner(*reduction.region) != Op::add)
-      return std::nullopt;
-    const Expr& initial = space_.exprs[static_cast<std::size_t>(reduction.initial[0])];
-    if (initial.kind != Expr::Kind::constant || !is_float(initial.dtype) ||
-        std::signbit(initial.node->attrs<ConstantAttrs>().value.as_double(0)))
-      return std::nullopt;
-    return choice_or_zero(space_, reduction.inputs[0]);
-  }
-
-  Reg lane_mask() {
-    const Reg lane = builder().index(Affine(0), kLanes);
-    const Reg limit = builder().constant({DType::i64, kLanes}, eval_.active());
-    return builder().let(loop::Opcode::lt, {lane, limit});
   }
 
   void finish(const Nest& nest, bool folds, const std::vector<Reg>& running) {
     std::size_t at = 0;
     for (int r : nest.reductions) {
-      const auto& reduction = space_.reductions[static_cast<std::size_t>(r)];
-      const std::size_t width = reduction.inputs.size() - (reduction.is_contraction() ? 1 : 0);
+      const std::size_t width = running_.width(r);
       std::vector<Reg> results(running.begin() + static_cast<std::ptrdiff_t>(at),
                                running.begin() + static_cast<std::ptrdiff_t>(at + width));
       at += width;
-      if (folds) {
-        const Reg folded = builder().let(*lane_reduction(reduction), {results[0]});
-        const Reg initial = eval_.eval(reduction.initial[0]);
-        results = eval_.combine(reduction, std::vector{initial}, std::vector{folded});
+      if (!row_results_.empty()) {  // combined later, for many rows
+        builder().store(row_results_[at - 1], eval_.at(row_dim_) * kLanes, results[0]);
+        continue;
       }
+      results = running_.finish(r, folds, std::move(results));
       for (std::size_t i = 0; i < results.size(); ++i) {
         const int expr = result_expr_.at({r, static_cast<int>(i)});
         if (eval_.is_kept(expr)) {
@@ -715,10 +641,56 @@ class Schedule {
     }
   }
 
+  /// Where the lanes of many rows' reductions are left, to be combined for 16 rows at once: a
+  /// buffer for each of the nest's reductions; none where there are few rows or results in
+  /// registers.
+  std::vector<int> results_of_rows(const Nest& nest, const std::vector<int>& kept) {
+    if (kept.size() != 1 || extent(kept[0]) < kFewRows || columns_ != Evaluator::kNone) return {};
+    for (int r : nest.reductions) {
+      const int expr = result_expr_.at({r, 0});
+      if (!eval_.is_kept(expr) || is_bool(space_.exprs[static_cast<std::size_t>(expr)].dtype))
+        return {};
+    }
+    row_dim_ = kept[0];
+    std::vector<int> buffers;
+    for (int r : nest.reductions)
+      buffers.push_back(
+          builder().buffer(space_.exprs[static_cast<std::size_t>(result_expr_.at({r, 0}))].dtype,
+                           loop::Buffer::Kind::local, extent(row_dim_) * kLanes));
+    return buffers;
+  }
+
+  void fold_rows(const Nest& nest, int d) {
+    const std::int64_t n = extent(d), full = n / kLanes * kLanes;
+    const auto fold = [&](const Affine& first, int rows) {
+      eval_.push_scope();
+      eval_.set_vector_dim(d);
+      eval_.open_vector(d, first, rows);
+      for (std::size_t i = 0; i < nest.reductions.size(); ++i) {
+        std::vector<Reg> rows_lanes;
+        for (int row = 0; row < rows; ++row)
+          rows_lanes.push_back(
+              builder().load(row_results_[i], (first + Affine(row)) * kLanes, kLanes));
+        const int expr = result_expr_.at({nest.reductions[i], 0});
+        eval_.store_kept(expr, running_.finish_together(nest.reductions[i], std::move(rows_lanes)));
+        eval_.fill(expr);
+      }
+      eval_.close(d);
+      eval_.pop_scope();
+    };
+    if (full > 0)
+      builder().loop(fmt::format("r{}", d), {0}, {full}, kLanes,
+                     [&](loop::Var v) { fold(Affine::of(v), kLanes); });
+    if (full < n) fold(full, static_cast<int>(n - full));
+    row_results_.clear();
+  }
+
   const space::Kernel& space_;
   const bool blocked_;
+  const std::int64_t wide_registers_;  // of 64 bytes
   loop::Kernel kernel_;
   Evaluator eval_;
+  Running running_;
   DimSet parallel_ = 0;
   int columns_ = Evaluator::kNone;      // the vectorised parallel dimension, if one is
   int across_rows_ = Evaluator::kNone;  // without parallel dimensions: the one across short rows
@@ -726,6 +698,10 @@ class Schedule {
   std::vector<PendingStore> stores_;
   std::vector<Nest> nests_;
   std::map<std::pair<int, int>, int> result_expr_;
+  std::vector<int> row_results_;  // of the nest that is emitted: see results_of_rows
+  int row_dim_ = Evaluator::kNone;
+  std::size_t downwards_ = 0;  // nests that reduce down columns
+  std::int64_t abreast_ = 1;   // vectors that they do so for at once
   std::int64_t own_bytes_ = 0;
 };
 
@@ -735,8 +711,8 @@ loop::Kernel vectorise(const space::Kernel& space, const VectorTarget& target) {
   if (space.sequential != nullptr) return sequential(space);
   if (space.kind == "stream") return schedule_stream(space, target);
   if (is_tileable(space)) return tile(space, target);
-  if (const auto blocks = split_rows(space)) return Schedule(*blocks, true).run();
-  return Schedule(space, false).run();
+  if (const auto blocks = split_rows(space)) return Schedule(*blocks, target, true).run();
+  return Schedule(space, target, false).run();
 }
 
 }  // namespace kiln

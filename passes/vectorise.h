@@ -7,7 +7,8 @@
 //
 // Kernels of rows take a block of rows at a time, stage by stage (split_rows): within a stage rows
 // are independent, so their latencies overlap, and what is computed once a row is computed for 16
-// at once.
+// at once; so are the lanes of 16 rows' reductions combined (passes/chains). Sums down columns run
+// over several vectors of columns abreast, so that memory is walked along for some cache lines.
 //
 // One dimension is walked 16 points at a time: a parallel one where memory lies along it
 // ("columns"), else, in each loop nest, the one its operands lie along ("rows"); a reduction along
@@ -25,6 +26,9 @@ namespace kiln {
 struct VectorTarget {
   int vector_bytes = 64;
   int vector_registers = 32;
+  /// Whether it has fused multiply-adds; without, they are calls. As good as all processors with
+  /// wide registers do.
+  bool multiply_adds() const { return vector_bytes >= 32; }
 };
 
 loop::Kernel vectorise(const space::Kernel& space, const VectorTarget& target);

@@ -285,19 +285,20 @@ TEST_CASE("a_tile_of_any_size_is_transposed") {
     std::vector<TransposeTile> tiles;
     for (int rows : {1, 2, 3, 4, 5, 7, 8, 9, 12, 15, 16})
       for (int columns : {1, 3, 4, 6, 8, 11, 15, 16, 17, 32, 43})
-        for (int padded : {rows, kLanes}) {
+        for (const auto [padded, stride] :
+             {std::pair(rows, 17), std::pair(kLanes, 17), std::pair(rows, rows)}) {
           tiles.push_back({.source = 0,
                            .source_index = 0,
                            .source_stride = kStride,
                            .target = 1,
                            .target_index = 2,
-                           .target_stride = 17,
+                           .target_stride = stride,
                            .rows = rows,
                            .columns = columns,
                            .padded_rows = padded});
           const Kernel kernel = kernel_of("transpose", [&](Builder& b) {
             b.buffer(DType::f32, Buffer::Kind::in, (rows - 1) * kStride + columns);
-            b.buffer(DType::f32, Buffer::Kind::out, 2 + (columns - 1) * 17 + padded);
+            b.buffer(DType::f32, Buffer::Kind::out, 2 + (columns - 1) * stride + padded);
             b.transpose_tile(tiles.back());
           });
           const Program one = program_of(kernel);
@@ -314,10 +315,10 @@ TEST_CASE("a_tile_of_any_size_is_transposed") {
       std::vector<float> want(17 * 44 + 2, -7);
       for (int column = 0; column < tiles[t].columns; ++column)
         for (int row = 0; row < tiles[t].padded_rows; ++row)
-          want[static_cast<std::size_t>(2 + column * 17 + row)] =
+          want[static_cast<std::size_t>(2 + column * tiles[t].target_stride + row)] =
               row < tiles[t].rows ? in[static_cast<std::size_t>(row * kStride + column)] : 0;
       INFO(tiles[t].rows << " x " << tiles[t].columns << " padded " << tiles[t].padded_rows
-                         << " on " << target.cpu);
+                         << " by " << tiles[t].target_stride << " on " << target.cpu);
       CHECK(same_bits(out[t], want));
     }
   }

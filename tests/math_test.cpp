@@ -311,3 +311,71 @@ TEST_CASE("functions_work_on_any_number_of_lanes") {
     CHECK(y[10] == Approx(std::sin(1.0)));
   }
 }
+
+TEST_CASE("dividing_by_what_stands_still_gives_the_bits_of_a_division") {
+  const auto of_type = [](auto zero) {
+    using T = decltype(zero);
+    using Bits = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;
+    std::mt19937_64 random(5);
+    std::uniform_real_distribution<double> exponent(-1, 1);
+    const auto any_bits = [&] { return std::bit_cast<T>(static_cast<Bits>(random())); };
+    const auto near_one = [&](double octaves) {
+      const T size = static_cast<T>(std::exp2(octaves * exponent(random)));
+      return (random() & 1) != 0 ? size : -size;
+    };
+    const T hard[] = {0,
+                      T{-0.0},
+                      1,
+                      T{-1},
+                      std::numeric_limits<T>::infinity(),
+                      -std::numeric_limits<T>::infinity(),
+                      std::numeric_limits<T>::quiet_NaN(),
+                      std::numeric_limits<T>::max(),
+                      std::numeric_limits<T>::min(),
+                      std::numeric_limits<T>::denorm_min()};
+    for (const Target& target : test_targets()) {
+      const auto compiled = [&](bool at_most_one) {
+        return Compiled<T>(
+            [at_most_one](std::vector<Val> x) {
+              return math::divide(x[0], math::divisor(x[1]), at_most_one);
+            },
+            2, target);
+      };
+      const Compiled<T> any = compiled(false), small = compiled(true);
+      for (int round = 0; round < 60; ++round) {
+        Blocks<T> x(2, std::vector<T>(kBlock));
+        for (std::size_t i = 0; i < kBlock; ++i) {
+          // Vectors whose divisors are all plain, so that reciprocals are used, and some others.
+          const bool plain = i / kLanes % 8 != 0;
+          x[0][i] = round % 3 == 0 ? any_bits() : near_one(plain ? 20 : 100);
+          x[1][i] = plain ? std::abs(near_one(round % 2 == 0 ? 1 : 55)) : any_bits();
+          if (i % 37 == 5) x[0][i] = hard[random() % std::size(hard)];
+          if (!plain && i % 5 == 1) x[1][i] = hard[random() % std::size(hard)];
+        }
+        std::vector<T> want(kBlock);
+        const auto expect = [&] {
+          for (std::size_t i = 0; i < kBlock; ++i) want[i] = x[0][i] / x[1][i];
+        };
+        const auto equal = [&](const std::vector<T>& got) {
+          for (std::size_t i = 0; i < kBlock; ++i) {
+            const bool nan = std::isnan(want[i]) && std::isnan(got[i]);
+            if (nan || std::bit_cast<Bits>(got[i]) == std::bit_cast<Bits>(want[i])) continue;
+            FAIL_CHECK(x[0][i] << " / " << x[1][i] << " is " << got[i] << " on " << target.cpu);
+            return;
+          }
+        };
+        expect();
+        equal(any(x));
+        // Of [0, 1] by what is at least a half.
+        for (std::size_t i = 0; i < kBlock; ++i) {
+          x[0][i] = i % 37 == 5 ? T{0} : std::min(T{1}, std::abs(near_one(60)));
+          x[1][i] = std::abs(near_one(10)) + T{0.5};
+        }
+        expect();
+        equal(small(x));
+      }
+    }
+  };
+  of_type(float{});
+  of_type(double{});
+}

@@ -51,6 +51,7 @@ TEST_CASE("what_is_shifted_by_its_maximum_is_not_positive") {
   };
   CHECK(sign_of(Op::subtract, {rows}, softmax_of).not_positive);
   CHECK(sign_of(Op::exponential, {rows}, softmax_of).not_negative);
+  CHECK(sign_of(Op::exponential, {rows}, softmax_of).at_most_one);
   CHECK_FALSE(sign_of(Op::exponential, {rows}, softmax_of).not_positive);
   // By another row's maximum, by a mean, by the maximum of something else: who knows.
   const auto shifted_by = [&](const TensorBody& by) {

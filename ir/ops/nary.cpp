@@ -53,6 +53,14 @@ std::vector<Type> infer_select(const InferContext& context) {
   return {yes};
 }
 
+/// ct / b, by the reciprocal where one number divides many: a row's sum, a norm.
+Value divided_by(Value ct, Value b) {
+  if (b.node->op() != Op::broadcast_in_dim) return divide(ct, b);
+  const Value one = b.node->operand(0);
+  if (one.type().count() == b.type().count()) return divide(ct, b);
+  return multiply(ct, remake(b.node, {divide(like(one, 1), one)})[0]);
+}
+
 Gradients gradient_extremum(const Node& node, Cotangents ct) {
   // 1 where this side alone is the result, 1/2 where both are.
   const Value a = node.operand(0), b = node.operand(1), y{&node, 0};
@@ -362,7 +370,7 @@ constexpr std::array kRows = {
           .infer = infer_number,
           .gradient =
               [](const Node& node, Cotangents ct) {
-                const Value da = divide(ct[0], node.operand(1));
+                const Value da = divided_by(ct[0], node.operand(1));
                 return Gradients{da, negate(multiply(da, Value{&node, 0}))};
               },
           .reference = reference::binary<[](auto a, auto b) { return divide_elements(a, b); }>,
