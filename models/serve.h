@@ -18,7 +18,7 @@
 
 #include <string>
 
-#include "passes/pipeline.h"
+#include "runtime/kiln.h"
 
 namespace kiln {
 

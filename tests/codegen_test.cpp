@@ -285,7 +285,7 @@ TEST_CASE("a_tile_of_any_size_is_transposed") {
     std::vector<TransposeTile> tiles;
     for (int rows : {1, 2, 3, 4, 5, 7, 8, 9, 12, 15, 16})
       for (int columns : {1, 3, 4, 6, 8, 11, 15, 16, 17, 32, 43})
-        for (const auto [padded, stride] :
+        for (const auto& [padded, stride] :
              {std::pair(rows, 17), std::pair(kLanes, 17), std::pair(rows, rows)}) {
           tiles.push_back({.source = 0,
                            .source_index = 0,
