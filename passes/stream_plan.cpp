@@ -136,7 +136,7 @@ class Planner : public StreamPlan {
     return last >= 0 ? last : q;
   }
 
-  std::optional<Tiling> tile_of(int r) const {
+  std::optional<StreamTiling> tile_of(int r) const {
     const Reduction& sum = reduction(r);
     if (!sum.is_contraction() || sum.rounds_products || !is_float(sum.dtype) ||
         sum.over.size() != 1)
@@ -149,10 +149,10 @@ class Planner : public StreamPlan {
       if (factor.kind == Expr::Kind::constant || !has(factor.dims, q)) return std::nullopt;
       if (std::popcount(inner(factor.dims)) > 2) return std::nullopt;
     }
-    Tiling tiling;
+    StreamTiling tiling;
     tiling.reduction = r;
     tiling.over = sum.over[0];
-    std::optional<Tiling> found;
+    std::optional<StreamTiling> found;
     for (int v = 0; v < static_cast<int>(space.dims.size()); ++v) {
       if (!has(dims, v) || std::popcount(dims) > 2) continue;
       const DimSet rest = dims & ~bit(v);
@@ -238,9 +238,9 @@ class Planner : public StreamPlan {
 
   // ---- steps
 
-  static Step& step_for(std::vector<Step>& steps, int level, DimSet dims,
-                        const std::vector<int>* over) {
-    for (Step& step : steps)
+  static StreamStep& step_for(std::vector<StreamStep>& steps, int level, DimSet dims,
+                              const std::vector<int>* over) {
+    for (StreamStep& step : steps)
       if (!step.tile && step.level == level && step.dims == dims &&
           (over == nullptr || step.over == *over))
         return step;
@@ -255,7 +255,7 @@ class Planner : public StreamPlan {
     for (int r = 0; r < static_cast<int>(space.reductions.size()); ++r) {
       const DimSet dims = inner(reduction(r).kept | reduction(r).over_set());
       if (const auto tile = tiles_.find(r); tile != tiles_.end()) {
-        Step step{reduction(r).level, tile->second, dims, reduction(r).over, {}, {}, {}};
+        StreamStep step{reduction(r).level, tile->second, dims, reduction(r).over, {}, {}, {}};
         steps.push_back(step);
       } else {
         step_for(steps, reduction(r).level, dims, &reduction(r).over).reductions.push_back(r);
@@ -272,8 +272,8 @@ class Planner : public StreamPlan {
       const bool last = std::any_of(seen.begin(), seen.end(), [&](int e) {
         return expr(e).kind == Expr::Kind::reduced && accumulating.contains(expr(e).reduction);
       });
-      Step* home = nullptr;
-      for (Step& step : steps)
+      StreamStep* home = nullptr;
+      for (StreamStep& step : steps)
         if (step.tile && step.tile->root == store.expr &&
             !accumulating.contains(step.tile->reduction))
           home = &step;
@@ -282,11 +282,11 @@ class Planner : public StreamPlan {
       home->stores.push_back(s);
     }
     // Within a level: what is filled, then reductions, then the tiles that may read it.
-    const auto order = [](const Step& step) {
+    const auto order = [](const StreamStep& step) {
       return std::pair(step.level, step.tile ? 2 : step.reductions.empty() ? 0 : 1);
     };
     std::stable_sort(steps.begin(), steps.end(),
-                     [&](const Step& a, const Step& b) { return order(a) < order(b); });
+                     [&](const StreamStep& a, const StreamStep& b) { return order(a) < order(b); });
   }
 
   /// A value filled in the step that is the last to read another of its shape lies in its place:
@@ -366,7 +366,7 @@ class Planner : public StreamPlan {
       }
       any = true;
     }
-    for (const Step& step : steps)
+    for (const StreamStep& step : steps)
       for (int s : step.stores)
         if (has(space.stores[at(s)].dims, d)) return false;
     return any;
@@ -374,8 +374,9 @@ class Planner : public StreamPlan {
 
   Hidden hidden_value(const Expr& e, const std::vector<Hidden>& hidden, int d) const {
     if (e.kind == Expr::Kind::constant) {
-      if (!is_float(e.dtype)) return Hidden::anything;
       const double value = e.node->attrs<ConstantAttrs>().value.as_double(0);
+      if (is_bool(e.dtype)) return value != 0 ? Hidden::yes : Hidden::no;
+      if (!is_float(e.dtype)) return Hidden::anything;
       return value == 0                                          ? Hidden::zero
              : value == -std::numeric_limits<double>::infinity() ? Hidden::lowest
                                                                  : Hidden::anything;
@@ -478,7 +479,7 @@ class Planner : public StreamPlan {
   }
 
   bool ok_ = false;
-  std::map<int, Tiling> tiles_;  // by reduction
+  std::map<int, StreamTiling> tiles_;  // by reduction
   std::vector<std::set<int>> users_;
   std::vector<int> consumers_;  // reductions and stores
 };

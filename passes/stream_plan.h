@@ -15,7 +15,7 @@
 namespace kiln {
 
 /// A contraction in register tiles: v lies across lanes, u across a tile's rows (-1: none).
-struct Tiling {
+struct StreamTiling {
   int reduction = 0;
   int u = -1, v = -1, over = -1;
   int row = 0, column = 0;  // expressions: the factor read element by element, that read in vectors
@@ -23,9 +23,9 @@ struct Tiling {
 };
 
 /// What runs in one set of loops over a block.
-struct Step {
+struct StreamStep {
   int level = 0;
-  std::optional<Tiling> tile;
+  std::optional<StreamTiling> tile;
   space::DimSet dims = 0;  // beside the grid's
   std::vector<int> over;
   std::vector<int> reductions;
@@ -44,13 +44,13 @@ struct StreamPlan {
   const space::Kernel& space;
   int q = -1;  // the rows
   bool parallel_rows = false;
-  space::DimSet grid = 0;      // parallel dimensions but the rows
-  std::int64_t block = 0;      // rows of one
-  std::vector<Step> steps;     // of a block
-  std::vector<Step> finals;    // after all blocks
-  std::set<int> accumulating;  // reductions over the rows
-  std::set<int> kept;          // expressions with memory of the kernel's own
-  std::map<int, int> shares;   // kept expressions that lie where another one lay
+  space::DimSet grid = 0;          // parallel dimensions but the rows
+  std::int64_t block = 0;          // rows of one
+  std::vector<StreamStep> steps;   // of a block
+  std::vector<StreamStep> finals;  // after all blocks
+  std::set<int> accumulating;      // reductions over the rows
+  std::set<int> kept;              // expressions with memory of the kernel's own
+  std::map<int, int> shares;       // kept expressions that lie where another one lay
   /// Where points of this dimension beyond the rows' own number are hidden, it ends there: what is
   /// hidden adds nothing (-1: no dimension).
   int triangle = -1;
@@ -68,7 +68,7 @@ struct StreamPlan {
     return space.volume(inner(expr(e).dims) & ~space::bit(q));
   }
 
-  std::vector<int> roots(const Step& step) const {
+  std::vector<int> roots(const StreamStep& step) const {
     std::vector<int> roots = step.fills;
     for (int r : step.reductions) {
       roots.insert(roots.end(), reduction(r).inputs.begin(), reduction(r).inputs.end());
@@ -80,7 +80,7 @@ struct StreamPlan {
   }
 
   /// The kept expressions that are in memory once a step has run.
-  std::vector<int> filled_by(const Step& step) const {
+  std::vector<int> filled_by(const StreamStep& step) const {
     std::vector<int> filled = step.fills;
     for (int r : step.reductions)
       if (!accumulating.contains(r) && kept.contains(result_of(r))) filled.push_back(result_of(r));

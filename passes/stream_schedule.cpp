@@ -94,7 +94,7 @@ class Emitter {
       while (plan_.shares.contains(first)) first = plan_.shares.at(first);
       eval_.keep(e, place_[e] = place_.at(first));
     }
-    for (const Step& step : plan_.steps)
+    for (const StreamStep& step : plan_.steps)
       if (step.tile && is_packed(step)) {
         const DType dtype = plan_.reduction(step.tile->reduction).dtype;
         if (!pack_.contains(dtype))
@@ -167,7 +167,7 @@ class Emitter {
     eval_.push_scope();
     eval_.open_block(plan_.q, first);
     eval_.forget_kept();
-    for (const Step& step : plan_.steps) {
+    for (const StreamStep& step : plan_.steps) {
       if (step.tile)
         tile(step);
       else
@@ -208,7 +208,7 @@ class Emitter {
 
   void finish() {
     for (int r : plan_.accumulating) eval_.fill(plan_.result_of(r));
-    for (const Step& step : plan_.finals) {
+    for (const StreamStep& step : plan_.finals) {
       std::vector<int> stores;
       for (int s : step.stores) {
         const space::Store& store = space_.stores[at(s)];
@@ -272,7 +272,7 @@ class Emitter {
     return carried;
   }
 
-  int choose_vector(const Step& step) const {
+  int choose_vector(const StreamStep& step) const {
     std::set<int> reached;
     for (int root : plan_.roots(step)) reach(root, reached);
     const auto allowed = [&](int d) {
@@ -313,7 +313,7 @@ class Emitter {
     for (int operand : space_.exprs[at(e)].operands) reach(operand, seen);
   }
 
-  void nest(const Step& step) {
+  void nest(const StreamStep& step) {
     eval_.set_vector_dim(choose_vector(step));
     const int v = eval_.vector_dim();
     const std::vector<int> roots = plan_.roots(step);
@@ -345,7 +345,7 @@ class Emitter {
     });
   }
 
-  void fill_and_store(const Step& step) {
+  void fill_and_store(const StreamStep& step) {
     // All values before any store: a value may lie where another one lay.
     std::vector<Reg> values;
     for (int e : step.fills) values.push_back(eval_.eval(e));
@@ -360,7 +360,7 @@ class Emitter {
       eval_.store({space_.stores[at(stores[i])].access, false}, values[i]);
   }
 
-  std::vector<Reg> start(const Step& step, bool folds) {
+  std::vector<Reg> start(const StreamStep& step, bool folds) {
     std::vector<Reg> running;
     for (int r : step.reductions) {
       const Reduction& sum = plan_.reduction(r);
@@ -378,7 +378,7 @@ class Emitter {
 
   /// The loops over what is reduced. The last one, if lanes are folded, runs in several chains: one
   /// would be as slow as the latency of its steps.
-  std::vector<Reg> reduce(const Step& step, const std::vector<int>& over, DimSet closed,
+  std::vector<Reg> reduce(const StreamStep& step, const std::vector<int>& over, DimSet closed,
                           const std::vector<int>& roots, bool folds, std::vector<Reg> running) {
     const auto point = [&](std::vector<Reg> now) { return combine(step, folds, std::move(now)); };
     if (!folds) return loops(over, 0, closed, roots, step.level, std::move(running), point);
@@ -398,13 +398,13 @@ class Emitter {
                            });
         });
   }
-  std::vector<const Reduction*> chained(const Step& step) const {
+  std::vector<const Reduction*> chained(const StreamStep& step) const {
     std::vector<const Reduction*> all;
     for (int r : step.reductions) all.push_back(&plan_.reduction(r));
     return all;
   }
 
-  std::vector<Reg> combine(const Step& step, bool folds, std::vector<Reg> running) {
+  std::vector<Reg> combine(const StreamStep& step, bool folds, std::vector<Reg> running) {
     std::vector<Reg> next;
     for (std::size_t i = 0; i < step.reductions.size(); ++i) {
       const Reduction& sum = plan_.reduction(step.reductions[i]);
@@ -421,7 +421,7 @@ class Emitter {
     return next;
   }
 
-  void end(const Step& step, bool folds, const std::vector<Reg>& running) {
+  void end(const StreamStep& step, bool folds, const std::vector<Reg>& running) {
     for (std::size_t i = 0; i < step.reductions.size(); ++i) {
       const int r = step.reductions[i];
       const Reduction& sum = plan_.reduction(r);
@@ -446,8 +446,8 @@ class Emitter {
 
   // ---- register tiles
 
-  void tile(const Step& step) {
-    const Tiling& tiling = *step.tile;
+  void tile(const StreamStep& step) {
+    const StreamTiling& tiling = *step.tile;
     eval_.set_vector_dim(tiling.v);
     const std::int64_t n = length(tiling.v), m = tiling.u < 0 ? 1 : length(tiling.u);
     const TileShape shape =
@@ -455,7 +455,9 @@ class Emitter {
     // A triangle's end is a multiple of this.
     const bool ends_early = tiling.u == plan_.triangle && tiling.u >= 0;
     const std::int64_t tall = ends_early ? std::min(shape.rows, kRowMultiple) : shape.rows;
-    const std::int64_t width = shape.vectors * kLanes, panels = n / width;
+    const std::int64_t vectors =
+        is_packed(step) ? std::min(shape.vectors, kPackedWidth / kLanes) : shape.vectors;
+    const std::int64_t width = vectors * kLanes, panels = n / width;
     const auto panel = [&](const Affine& j, std::int64_t columns) {
       if (is_packed(step)) pack(step, j, columns);
       const std::int64_t full = m / tall * tall;
@@ -476,8 +478,8 @@ class Emitter {
 
   /// A panel of columns whose rows lie far apart is copied together, if enough rows of a block then
   /// read it: its lines fall into few sets of the first cache.
-  bool is_packed(const Step& step) const {
-    const Tiling& tiling = *step.tile;
+  bool is_packed(const StreamStep& step) const {
+    const StreamTiling& tiling = *step.tile;
     const Expr& column = space_.exprs[at(tiling.column)];
     if (column.kind != Expr::Kind::load || tiling.u < 0) return false;
     const std::int64_t rows = tiling.u == plan_.q ? plan_.block : extent(tiling.u);
@@ -487,8 +489,8 @@ class Emitter {
     return apart >= kSetBytes && rows >= kPackingRows && depth <= kPackedDepth;
   }
 
-  void pack(const Step& step, const Affine& j, std::int64_t columns) {
-    const Tiling& tiling = *step.tile;
+  void pack(const StreamStep& step, const Affine& j, std::int64_t columns) {
+    const StreamTiling& tiling = *step.tile;
     const Place column = factor_place(tiling.column);
     eval_.push_scope();
     b().loop("k", {0}, {length(tiling.over)}, 1, [&](loop::Var k) {
@@ -510,9 +512,9 @@ class Emitter {
     return own != place_.end() ? own->second : Place{space_.exprs[at(e)].access, false};
   }
 
-  void one_tile(const Step& step, const Affine& i, std::int64_t rows, const Affine& j,
+  void one_tile(const StreamStep& step, const Affine& i, std::int64_t rows, const Affine& j,
                 std::int64_t columns) {
-    const Tiling& tiling = *step.tile;
+    const StreamTiling& tiling = *step.tile;
     const Reduction& sum = plan_.reduction(tiling.reduction);
     const bool accumulates = plan_.accumulating.contains(tiling.reduction);
     const int e = plan_.result_of(tiling.reduction);

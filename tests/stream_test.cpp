@@ -6,6 +6,7 @@
 #include "frontend/attention.h"
 #include "frontend/gradient.h"
 #include "passes/plan_memory.h"
+#include "passes/stream_plan.h"
 #include "tests/catch.h"
 #include "tests/random_array.h"
 #include "tests/support.h"
@@ -101,12 +102,55 @@ TEST_CASE("causal_attention_in_either_order_stores_no_scores", "[stream]") {
         2 * 65 * 65);
 }
 
+TEST_CASE("columns_that_a_causal_mask_hides_are_left_out", "[stream]") {
+  const std::vector<Array> inputs{floats({2, 192, 8}, 1), floats({2, 192, 8}, 2),
+                                  floats({2, 192, 8}, 3)};
+  const TensorBody written = [](const std::vector<Tensor>& in) {
+    const Tensor seen = tril(ones({192, 192}));
+    const Tensor scores = matmul(in[0], transpose(in[1], -1, -2)) / 3;
+    return std::vector{matmul(softmax(masked_fill(scores, eq(seen, 0), -INFINITY), -1), in[2])};
+  };
+  const TensorBody ours = [](const std::vector<Tensor>& in) {
+    return std::vector{
+        scaled_dot_product_attention(in[0], in[1], in[2], {.is_causal = true}).output};
+  };
+  const auto triangles = [&](const TensorBody& body) {
+    Function function = trace(types_of(inputs), body);
+    run_passes(function);
+    std::vector<bool> found;
+    const StepPlan plan = plan_step(function, {});
+    for (const space::Kernel& kernel : plan.spaces)
+      if (kernel.kind == "stream") found.push_back(plan_stream(kernel)->triangle >= 0);
+    return found;
+  };
+  for (const TensorBody& body : {written, ours}) {
+    check_stream(inputs, body, 2 * 192 * 192);
+    CHECK(triangles(with_gradients(body)) == std::vector{true, true});
+  }
+  // Finite numbers under a mask count where a row sees nothing else.
+  const TensorBody finite = [](const std::vector<Tensor>& in) {
+    const Tensor scores = matmul(in[0], transpose(in[1], -1, -2)) / 3;
+    const Tensor seen = tril(ones({192, 192}));
+    return std::vector{matmul(softmax(masked_fill(scores, eq(seen, 0), -1e6), -1), in[2])};
+  };
+  CHECK(triangles(finite) == std::vector{false});
+}
+
 TEST_CASE("attention_written_by_hand_without_a_stopped_gradient_is_a_stream", "[stream]") {
   check_stream(attention_inputs(), [](const std::vector<Tensor>& in) {
     const Tensor scores = bmm(in[0], transpose(in[1], 1, 2));
     const Tensor e = exp(scores - amax(scores, {-1}, true));
     return std::vector{bmm(e, in[2]) / sum(e, {-1}, true)};
   });
+}
+
+TEST_CASE("a_last_block_of_few_rows_is_right", "[stream]") {
+  check(
+      [](const std::vector<Tensor>& in) {
+        const Tensor out = scaled_dot_product_attention(in[0], in[1], in[2]).output;
+        return std::vector{out, grad(sum(square(out)), {in[1]})[0]};
+      },
+      {floats({1025, 8}, 1), floats({300, 8}, 2), floats({300, 8}, 3)}, {.relative = 2e-5});
 }
 
 TEST_CASE("heads_that_lie_beside_each_other_are_streamed", "[stream]") {
