@@ -176,7 +176,25 @@ class Streamer {
         }
       }
     }
-    return facts_.contains(&seed) && (sources || contracts);
+    return facts_.contains(&seed) && (sources || contracts) && is_waited_for(seed);
+  }
+
+  /// Whether a wide value depends on what sums up its row: else nothing forces it to wait.
+  bool is_waited_for(const Node& seed) {
+    std::vector<const Node*> todo{&seed};
+    std::unordered_set<const Node*> seen;
+    while (!todo.empty() && seen.size() < kMembers) {
+      const Node* at = todo.back();
+      todo.pop_back();
+      if (!seen.insert(at).second) continue;
+      for (const Node* user : users_[at]) {
+        if (role(user) == Role::wide) return true;
+        if (is_index_map(*user) ||
+            (is_pointwise(*user) && user->type().count() <= seed.type().count()))
+          todo.push_back(user);
+      }
+    }
+    return false;
   }
 
   /// Reduces or contracts an axis of a wide operand.
@@ -199,11 +217,10 @@ class Streamer {
   }
   const Fact& fact(Value value) { return facts_[behind_views(value).node]; }
 
-  /// Stages: a kernel more for each time the way leaves the stream and comes back into it.
-  /// False: no wide value depends on what sums up its row, so nothing forces them to wait.
+  /// Stages: a kernel more for each time the way leaves the stream and comes back into it. False:
+  /// they are too many.
   bool divide() {
     const std::int64_t rows = seed_->type().count();
-    bool waits = false;
     stages_ = 0;
     for (const Node* node : nodes_) {
       if (is_index_map(*node)) continue;
@@ -214,11 +231,9 @@ class Streamer {
         within = std::max(within, of.stage);
         after = std::max(after, of.stage + (of.made ? 1 : 0));
         made = made || of.made;
-        waits = waits || (of.made && of.role != Role::wide && role(node) == Role::wide);
       }
       Fact& mine = facts_[node];
-      if (mine.role == Role::outside && made && is_pointwise(*node) &&
-          node->type().count() <= rows)
+      if (mine.role == Role::outside && made && is_pointwise(*node) && node->type().count() <= rows)
         mine.role = Role::row;
       if (mine.role == Role::outside) {
         mine.stage = after;
@@ -228,7 +243,7 @@ class Streamer {
       mine.made = made || mine.role == Role::sink || traits(*node).contraction;
       stages_ = std::max(stages_, mine.stage + 1);
     }
-    return waits && stages_ <= kMostStages;
+    return stages_ <= kMostStages;
   }
 
   /// Element-wise, or a reduction along axes of extent 1.

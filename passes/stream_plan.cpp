@@ -21,6 +21,7 @@ using space::Expr;
 using space::has;
 using space::Reduction;
 
+constexpr int kLineDepth = 4;  // of additions: each asks for two more
 constexpr std::int64_t kBlockRows = 64;
 constexpr std::int64_t kLeastBlockRows = 4;
 constexpr std::int64_t kMostBlockBytes = 1 << 21;  // of its values: the second cache; on a stack
@@ -420,7 +421,8 @@ class Planner : public StreamPlan {
   struct Line {
     std::int64_t constant = 0, rows = 0, columns = 0;
   };
-  std::optional<Line> line(int number, int d) const {
+  std::optional<Line> line(int number, int d, int depth = 0) const {
+    if (depth > kLineDepth) return std::nullopt;
     const Expr& e = expr(number);
     if (is_float(e.dtype) || is_bool(e.dtype) || is_unsigned(e.dtype)) return std::nullopt;
     if (e.kind == Expr::Kind::constant)
@@ -429,7 +431,7 @@ class Planner : public StreamPlan {
     if (e.kind == Expr::Kind::iota && e.dim == q) return Line{0, 1, 0};
     if (e.kind == Expr::Kind::iota && e.dim == d) return Line{0, 0, 1};
     if (e.kind != Expr::Kind::apply || e.operands.size() != 2) return std::nullopt;
-    const auto a = line(e.operands[0], d), b = line(e.operands[1], d);
+    const auto a = line(e.operands[0], d, depth + 1), b = line(e.operands[1], d, depth + 1);
     const int sign = e.node->op() == Op::add ? 1 : e.node->op() == Op::subtract ? -1 : 0;
     if (!a || !b || sign == 0) return std::nullopt;
     return Line{a->constant + sign * b->constant, a->rows + sign * b->rows,

@@ -141,9 +141,17 @@ class Emitter {
     return own_place(e);
   }
   bool reads(int root, int e) const {
-    if (root == e) return true;
-    const auto& operands = space_.exprs[at(root)].operands;
-    return std::any_of(operands.begin(), operands.end(), [&](int o) { return reads(o, e); });
+    std::set<int> seen;
+    std::vector<int> todo{root};
+    while (!todo.empty()) {
+      const int now = todo.back();
+      todo.pop_back();
+      if (now == e) return true;
+      if (!seen.insert(now).second) continue;
+      const auto& operands = space_.exprs[at(now)].operands;
+      todo.insert(todo.end(), operands.begin(), operands.end());
+    }
+    return false;
   }
 
   // ---- blocks
