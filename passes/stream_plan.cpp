@@ -355,6 +355,10 @@ class Planner : public StreamPlan {
       const bool over = has(sum.over_set(), d);
       if (!over && !has(sum.kept, d)) continue;
       if (!over && !accumulating.contains(r)) continue;  // its own elements, which others read
+      // A panel of sums along the columns would end in the middle of what is hidden.
+      if (const auto tile = tiles_.find(r);
+          tile != tiles_.end() && accumulating.contains(r) && tile->second.v == d)
+        return false;
       if (sum.is_contraction()) {
         if (!is(sum.inputs[0], Hidden::zero) && !is(sum.inputs[1], Hidden::zero)) return false;
       } else {

@@ -460,9 +460,13 @@ class Emitter {
     const std::int64_t n = length(tiling.v), m = tiling.u < 0 ? 1 : length(tiling.u);
     const TileShape shape =
         choose_micro_tile(target_, plan_.reduction(tiling.reduction).dtype, m, n);
-    // A triangle's end is a multiple of this.
+    // A triangle's end is a multiple of kRowMultiple, and so of each power of two below: a tile
+    // that reached past it would read what no step has written.
     const bool ends_early = tiling.u == plan_.triangle && tiling.u >= 0;
-    const std::int64_t tall = ends_early ? std::min(shape.rows, kRowMultiple) : shape.rows;
+    const std::int64_t tall =
+        ends_early ? static_cast<std::int64_t>(std::bit_floor(
+                         static_cast<std::uint64_t>(std::min(shape.rows, kRowMultiple))))
+                   : shape.rows;
     const std::int64_t vectors =
         is_packed(step) ? std::min(shape.vectors, kPackedWidth / kLanes) : shape.vectors;
     const std::int64_t width = vectors * kLanes, panels = n / width;
