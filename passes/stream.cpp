@@ -49,34 +49,6 @@ bool expands(const Node& node) {
          node.type().count() >= node.operand(0).type().count() + node.operand(1).type().count();
 }
 
-/// Whether every element of `share` is one of numbers from 0 to 1 divided by the sum of its row
-/// over the axes that a contraction sums it over: then the division may as well come after that.
-bool is_share_of_row(const Node& share, const Ints& contracted) {
-  if (share.op() != Op::divide) return false;
-  const Node& part = *share.operand(0).node;
-  const Value whole = share.operand(1);
-  if (part.op() != Op::exponential || whole.node->op() != Op::broadcast_in_dim) return false;
-  const Node& sum = *whole.node->operand(0).node;
-  if (sum.op() != Op::reduce || sum.operand(0) != share.operand(0) ||
-      simple_combiner(sum.regions()[0]) != Op::add)
-    return false;
-  Ints over = sum.attrs<DimsAttrs>().dims, asked = contracted;
-  std::sort(over.begin(), over.end());
-  std::sort(asked.begin(), asked.end());
-  if (over != asked) return false;
-  // The sum stands for the very rows it was made of.
-  Ints kept;
-  for (std::int64_t axis = 0; axis < share.type().rank(); ++axis)
-    if (!contains(over, axis)) kept.push_back(axis);
-  if (whole.node->attrs<DimsAttrs>().dims != kept) return false;
-  // exp(x - max x) is at most 1.
-  const Node& shifted = *part.operand(0).node;
-  if (shifted.op() != Op::subtract) return false;
-  const Node& most = *behind_views(shifted.operand(1)).node;
-  return most.op() == Op::reduce && most.operand(0) == shifted.operand(0) &&
-         simple_combiner(most.regions()[0]) == Op::maximum;
-}
-
 /// The results of one stretch of graph, with one stream after the other made a call.
 class Streamer {
  public:
@@ -344,7 +316,7 @@ class Streamer {
       std::vector<Value> operands;
       for (std::size_t i = 0; i < node->operands().size(); ++i)
         operands.push_back(inside(*node, static_cast<int>(i)));
-      inside_[node] = again(*node, operands);
+      inside_[node] = remake(node, operands)[0];
     }
     for (const auto& [id, value] : kernel.outputs)
       region_.results.push_back(inside_.at(value.node));
@@ -470,54 +442,6 @@ class Streamer {
     for (std::size_t i = 0; i < axes.size(); ++i)
       if (reduced[i] == 0) streamed_.push_back(axes[i]);
     return true;
-  }
-
-  /// The node with the operands it has in the kernel.
-  Value again(const Node& node, const std::vector<Value>& operands) {
-    if (role(&node) == Role::sink && node.op() == Op::dot_general)
-      for (int side = 0; side < 2; ++side)
-        if (const Value moved = divided_afterwards(node, operands, side)) return moved;
-    return remake(&node, operands)[0];
-  }
-
-  /// Σ (e / l) · v as (Σ e · v) / l. Empty where that does not apply.
-  Value divided_afterwards(const Node& node, std::vector<Value> operands, int side) {
-    const auto& attrs = node.attrs<DotAttrs>();
-    const Ints& batch = side == 0 ? attrs.lhs_batch : attrs.rhs_batch;
-    const Ints& summed = side == 0 ? attrs.lhs_contracting : attrs.rhs_contracting;
-    const Node& share = *node.operand(side).node;
-    if (!is_share_of_row(share, summed)) return {};
-    const Node& mine = *operands[static_cast<std::size_t>(side)].node;
-    if (mine.op() != Op::divide || mine.operand(1).node->op() != Op::broadcast_in_dim) return {};
-    operands[static_cast<std::size_t>(side)] = mine.operand(0);
-    const Value product = remake(&node, operands)[0];
-    // The operand's axes in the result: batch axes first, then the free ones of each side.
-    const std::size_t other_rank = static_cast<std::size_t>(node.operand(0).type().rank());
-    std::int64_t next = static_cast<std::int64_t>(batch.size());
-    if (side == 1)
-      next += static_cast<std::int64_t>(other_rank - attrs.lhs_batch.size() -
-                                        attrs.lhs_contracting.size());
-    std::map<std::int64_t, std::int64_t> place;
-    for (std::size_t i = 0; i < batch.size(); ++i) place[batch[i]] = static_cast<std::int64_t>(i);
-    for (std::int64_t axis = 0; axis < share.type().rank(); ++axis)
-      if (!contains(batch, axis) && !contains(summed, axis)) place[axis] = next++;
-    Ints dims;
-    for (std::int64_t axis : share.operand(1).node->attrs<DimsAttrs>().dims)
-      dims.push_back(place.at(axis));
-    const Value whole = mine.operand(1).node->operand(0);
-    // A broadcast's axes ascend; those of the sum may come in another order in the result.
-    std::vector<std::size_t> order(dims.size());
-    for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
-    std::sort(order.begin(), order.end(),
-              [&](std::size_t a, std::size_t b) { return dims[a] < dims[b]; });
-    Ints permutation, sorted;
-    for (std::size_t i : order) {
-      permutation.push_back(static_cast<std::int64_t>(i));
-      sorted.push_back(dims[i]);
-    }
-    const Value rows =
-        std::is_sorted(dims.begin(), dims.end()) ? whole : build::transpose(whole, permutation);
-    return build::divide(product, build::broadcast(rows, product.type().dims, sorted));
   }
 
   std::vector<Value> results_;

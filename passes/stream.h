@@ -19,8 +19,7 @@
 // well.
 //
 // A contraction reads one operand along vectors; where that one does not lie so in memory, a
-// transposed copy is made, once. A factor that is the same along all of a contraction (the division
-// by a row's own sum) moves behind it.
+// transposed copy is made, once.
 //
 // Requires: no composites.  Leaves: calls of kind "stream", which passes/fuse leaves as they are.
 #pragma once
