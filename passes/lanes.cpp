@@ -2,6 +2,7 @@
 
 #include "ir/build.h"
 #include "ir/op.h"
+#include "passes/chains.h"
 #include "passes/evaluate.h"
 
 namespace kiln {
@@ -13,28 +14,7 @@ using space::Reduction;
 std::optional<Opcode> folding(const Reduction& reduction) {
   if (reduction.is_contraction())
     return is_bool(reduction.dtype) ? Opcode::reduce_or : Opcode::reduce_add;
-  if (reduction.inputs.size() != 1) return std::nullopt;
-  const auto combiner = simple_combiner(*reduction.region);
-  if (!combiner) return std::nullopt;
-  const bool boolean = is_bool(reduction.region->parameters[0].dtype);
-  switch (*combiner) {
-    case Op::add:
-      return boolean ? Opcode::reduce_or : Opcode::reduce_add;
-    case Op::multiply:
-      return boolean ? Opcode::reduce_and : Opcode::reduce_mul;
-    case Op::maximum:
-      return boolean ? Opcode::reduce_or : Opcode::reduce_max;
-    case Op::minimum:
-      return boolean ? Opcode::reduce_and : Opcode::reduce_min;
-    case Op::and_:
-      return Opcode::reduce_and;
-    case Op::or_:
-      return Opcode::reduce_or;
-    case Op::xor_:
-      return Opcode::reduce_xor;
-    default:
-      return std::nullopt;
-  }
+  return lane_reduction(reduction);
 }
 
 Reg identity_of(loop::Builder& builder, const Reduction& reduction) {
