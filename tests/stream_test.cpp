@@ -148,6 +148,16 @@ TEST_CASE("attention_written_by_hand_without_a_stopped_gradient_is_a_stream", "[
   });
 }
 
+// Found by the fuzzer (seed 8071): a division moved behind the sum.
+TEST_CASE("shares_of_values_near_the_largest_do_not_overflow", "[stream]") {
+  check(
+      [](const std::vector<Tensor>& in) {
+        return std::vector{scaled_dot_product_attention(in[0], in[1], in[2]).output};
+      },
+      {floats({15, 2}, 1), floats({17, 2}, 2), random_array({DType::f32, {17, 15}}, 3, 1e38, 3e38)},
+      {.relative = 2e-5});
+}
+
 TEST_CASE("a_last_block_of_few_rows_is_right", "[stream]") {
   check(
       [](const std::vector<Tensor>& in) {
