@@ -11,15 +11,16 @@
 
 namespace kiln {
 
-/// A place in the user's source (a DSL call) or in a text file. `line` 0 means unknown.
+/// A place in the user's source (a DSL call) or in a text file. `line` 0 means unknown. A graph has
+/// one for every node and more, so it is small and copying it costs nothing.
 struct Location {
-  std::string file;
+  std::string_view file;  // lives as long as the program
   unsigned line = 0;
   unsigned column = 0;
 
   Location() = default;
-  Location(std::string file_name, unsigned line_number, unsigned column_number)
-      : file(std::move(file_name)), line(line_number), column(column_number) {}
+  /// A place in a file of this name, which is kept.
+  Location(std::string_view file_name, unsigned line_number, unsigned column_number);
   Location(const std::source_location& where)  // NOLINT: a call site is a location
       : file(where.file_name()), line(where.line()), column(where.column()) {}
 

@@ -1,6 +1,7 @@
 #include "ir/graph.h"
 
 #include <algorithm>
+#include <concepts>
 #include <cstring>
 
 #include "ir/op.h"
@@ -8,54 +9,69 @@
 namespace kiln {
 namespace {
 
-// A node's identity, as bytes. Equal bytes, equal node.
-class Key {
+/// Mixes what a node is made of into one number.
+class Mixer {
  public:
-  void put(std::int64_t value) {
-    bytes_.append(reinterpret_cast<const char*>(&value), sizeof value);
+  void put(std::integral auto value) {
+    // Multiplication carries a bit up only, so the high half is folded down.
+    state_ = (state_ ^ static_cast<std::uint64_t>(value)) * 0x9E3779B97F4A7C15;
+    state_ ^= state_ >> 32;
   }
-  void put(Direction direction) { put(static_cast<std::int64_t>(direction)); }
-  void put(const Node* node) { put(static_cast<std::int64_t>(node->id())); }
-  void put(const std::string& text) {
-    put(static_cast<std::int64_t>(text.size()));
-    bytes_ += text;
-  }
-  void put(const Ints& values) {
-    put(static_cast<std::int64_t>(values.size()));
-    for (std::int64_t value : values) put(value);
-  }
+  void put(Direction direction) { put(static_cast<int>(direction)); }
+  void put(const std::string& text) { put(std::hash<std::string>{}(text)); }
   void put(const Type& type) {
-    put(static_cast<std::int64_t>(type.dtype));
+    put(static_cast<int>(type.dtype));
     put(type.dims);
   }
   void put(const Array& array) {
     put(array.type());
-    bytes_.append(reinterpret_cast<const char*>(array.bytes().data()), array.bytes().size());
+    const auto bytes = array.bytes();
+    put(std::hash<std::string_view>{}({reinterpret_cast<const char*>(bytes.data()), bytes.size()}));
   }
   void put(const Attrs& attrs) {
-    put(static_cast<std::int64_t>(attrs.index()));
+    put(attrs.index());
     std::visit(
         [&](const auto& a) { std::apply([&](const auto&... f) { (put(f), ...); }, a.fields()); },
         attrs);
   }
-  void put(Value value) {
-    put(value.node);
-    put(static_cast<std::int64_t>(value.index));
+  void put(const Value& value) {
+    put(value.node->id());
+    put(value.index);
   }
   template <class T>
   void put(const std::vector<T>& list) {
-    put(static_cast<std::int64_t>(list.size()));
+    put(list.size());
     for (const T& element : list) put(element);
   }
   void put(const Region& region) {
     put(region.parameters);
     put(region.results);
   }
-  std::string take() { return std::move(bytes_); }
+  std::size_t take() const { return state_; }
 
  private:
-  std::string bytes_;
+  std::uint64_t state_ = 0;
 };
+
+bool same(const Array& a, const Array& b) { return a.same_bits(b); }
+template <class T>
+bool same(const T& a, const T& b) {
+  return a == b;
+}
+
+bool same(const Attrs& a, const Attrs& b) {
+  if (a.index() != b.index()) return false;
+  return std::visit(
+      [&]<class A>(const A& left) {
+        return std::apply(
+            [&](const auto&... l) {
+              return std::apply([&](const auto&... r) { return (same(l, r) && ...); },
+                                std::get<A>(b).fields());
+            },
+            left.fields());
+      },
+      a);
+}
 
 bool all_elements_equal(const Array& array) {
   const auto bytes = array.bytes();
@@ -84,30 +100,23 @@ const Node* Graph::make(Op op, std::vector<Value> operands, Attrs attrs, std::op
   // Without elements there is nothing to tell constants apart.
   if (op == Op::constant && types[0].count() == 0) attrs = ConstantAttrs{Array(types[0])};
 
-  Key key;
-  key.put(static_cast<std::int64_t>(op));
-  key.put(operands);
-  key.put(attrs);
-  key.put(types);
-  key.put(regions);
-  const auto [slot, fresh] = interned_.try_emplace(key.take(), nullptr);
-  if (fresh) {
-    auto node = std::unique_ptr<Node>(new Node);
-    node->graph_ = this;
-    node->id_ = size();
-    node->op_ = op;
-    node->operands_ = std::move(operands);
-    node->types_ = std::move(types);
-    node->attrs_ = std::move(attrs);
-    node->regions_ = std::move(regions);
-    slot->second = node.get();
-    nodes_.push_back(std::move(node));
+  Node made;
+  made.graph_ = this;
+  made.id_ = size();
+  made.op_ = op;
+  made.operands_ = std::move(operands);
+  made.types_ = std::move(types);
+  made.attrs_ = std::move(attrs);
+  made.regions_ = std::move(regions);
+  const Node* node = nullptr;
+  if (const auto found = interned_.find(&made); found != interned_.end()) {
+    node = *found;
+  } else {
+    node = &nodes_.emplace_back(std::move(made));
+    interned_.insert(node);
   }
-  if (where.known()) {
-    std::vector<Location>& places = locations_[slot->second];
-    if (std::find(places.begin(), places.end(), where) == places.end()) places.push_back(where);
-  }
-  return slot->second;
+  add_location(node, where);
+  return node;
 }
 
 Value Graph::parameter(std::int64_t index, Type type) {
@@ -131,10 +140,25 @@ Value Graph::splat(Type type, double value, const Location& where) {
   return {make(Op::constant, {}, ConstantAttrs{one}, std::move(type), {}, where), 0};
 }
 
-const std::vector<Location>& Graph::locations(const Node* node) const {
-  static const std::vector<Location> kNone;
-  const auto found = locations_.find(node);
-  return found == locations_.end() ? kNone : found->second;
+void Graph::add_location(const Node* node, const Location& where) {
+  if (!where.known()) return;
+  std::vector<Location>& places = nodes_[static_cast<std::size_t>(node->id())].locations_;
+  if (std::find(places.begin(), places.end(), where) == places.end()) places.push_back(where);
+}
+
+std::size_t Graph::Hash::operator()(const Node* node) const {
+  Mixer mixer;
+  mixer.put(static_cast<int>(node->op()));
+  mixer.put(node->operands());
+  mixer.put(node->attrs());
+  mixer.put(node->types());
+  mixer.put(node->regions());
+  return mixer.take();
+}
+
+bool Graph::Equal::operator()(const Node* a, const Node* b) const {
+  return a->op() == b->op() && a->operands() == b->operands() && same(a->attrs(), b->attrs()) &&
+         a->types() == b->types() && a->regions() == b->regions();
 }
 
 std::vector<const Node*> topological(std::span<const Value> results) {
@@ -162,12 +186,8 @@ std::vector<Value> remake(const Node* node, const std::vector<Value>& operands) 
   const Node* again = node;
   if (operands != node->operands()) {
     Graph& graph = node->graph();
-    // It stays where it is when `make` grows the table that holds it.
-    const std::vector<Location>& places = graph.locations(node);
-    again = graph.make(node->op(), operands, node->attrs(), node->type(), node->regions(),
-                       places.empty() ? Location{} : places[0]);
-    for (std::size_t i = 1; i < places.size(); ++i)
-      graph.make(node->op(), operands, node->attrs(), node->type(), node->regions(), places[i]);
+    again = graph.make(node->op(), operands, node->attrs(), node->type(), node->regions());
+    for (const Location& where : graph.locations(node)) graph.add_location(again, where);
   }
   std::vector<Value> results;
   for (std::size_t i = 0; i < again->types().size(); ++i)

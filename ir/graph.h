@@ -12,6 +12,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <span>
@@ -19,6 +20,7 @@
 #include <string_view>
 #include <tuple>
 #include <unordered_map>
+#include <unordered_set>
 #include <variant>
 #include <vector>
 
@@ -131,6 +133,8 @@ struct Value {
 struct Region {
   std::vector<Type> parameters;
   std::vector<Value> results;
+
+  bool operator==(const Region&) const = default;
 };
 
 enum class Direction : std::uint8_t { EQ, NE, GE, GT, LE, LT };
@@ -271,6 +275,7 @@ class Node {
   std::vector<Type> types_;
   Attrs attrs_;
   std::vector<Region> regions_;
+  std::vector<Location> locations_;
 };
 
 class Graph {
@@ -291,13 +296,22 @@ class Graph {
   Value splat(Type type, double value, const Location& where = {});
 
   /// Everywhere a node was written: locations stay outside its identity.
-  const std::vector<Location>& locations(const Node* node) const;
+  const std::vector<Location>& locations(const Node* node) const { return node->locations_; }
+  /// Of one of this graph's nodes: it was written here, too.
+  void add_location(const Node* node, const Location& where);
   int size() const { return static_cast<int>(nodes_.size()); }
 
  private:
-  std::vector<std::unique_ptr<Node>> nodes_;
-  std::unordered_map<std::string, const Node*> interned_;
-  std::unordered_map<const Node*, std::vector<Location>> locations_;
+  /// By what a node computes: everything but its id.
+  struct Hash {
+    std::size_t operator()(const Node* node) const;
+  };
+  struct Equal {
+    bool operator()(const Node* a, const Node* b) const;
+  };
+
+  std::deque<Node> nodes_;  // where they stand, they stay
+  std::unordered_set<const Node*, Hash, Equal> interned_;
 };
 
 /// An argument of a function: `alias` is the result that takes its place when the function is a

@@ -137,18 +137,32 @@ class Verifier {
   }
 
   /// How far below `upper` the loop's last value is, at least.
-  static std::int64_t last_gap(const For& loop, const Affine& upper) {
+  std::int64_t last_gap(const For& loop, const Affine& upper) const {
     std::int64_t gap = loop.step;
     for (const Affine& lower : loop.lower) {
-      const Affine distance = upper + lower * -1;
-      const bool aligned =
-          std::all_of(distance.terms.begin(), distance.terms.end(),
-                      [&](const auto& term) { return term.second % loop.step == 0; });
-      if (!aligned) return 1;
-      const std::int64_t rest = (distance.constant - 1) % loop.step;
-      gap = std::min(gap, (rest < 0 ? rest + loop.step : rest) + 1);
+      const std::optional<std::int64_t> rest =
+          remainder(upper + lower * -1 + Affine(-1), loop.step);
+      if (!rest) return 1;
+      gap = std::min(gap, *rest + 1);
     }
     return gap;
+  }
+
+  /// Of a value divided by `divisor`, if it is the same wherever the variables stand: a loop's
+  /// variable is a multiple of its step away from where the loop begins.
+  std::optional<std::int64_t> remainder(const Affine& affine, std::int64_t divisor) const {
+    std::int64_t sum = affine.constant % divisor;
+    for (const auto& [var, coefficient] : affine.terms) {
+      if (coefficient % divisor == 0) continue;
+      const For* loop = known(var).loop;
+      if (loop == nullptr || loop->lower.size() != 1 || coefficient * loop->step % divisor != 0)
+        return std::nullopt;
+      const std::optional<std::int64_t> begin = remainder(loop->lower[0] * coefficient, divisor);
+      if (!begin) return std::nullopt;
+      sum += *begin;
+    }
+    sum %= divisor;
+    return sum < 0 ? sum + divisor : sum;
   }
 
   void access(int buffer, const Affine& index, std::int64_t span) {

@@ -83,7 +83,6 @@ void Reader::operand_list(OpTree& op) {
 
 void Reader::merge(OpTree& op, Attribute::Dictionary attributes) {
   for (auto& [name, value] : attributes) {
-    const Location where = value.where;
     if (!op.attributes.emplace(name, std::move(value)).second)
       fail(op.offset,
            fmt::format("expected each attribute of {} once, found {} again", op.name, name));

@@ -236,11 +236,9 @@ class Copier {
     std::vector<Region> regions;
     for (const Region& region : node->regions())
       regions.push_back({region.parameters, (*this)(region.results)});
-    const std::vector<Location>& places = from_.locations(node);
-    const Node* again = to_.make(node->op(), operands, node->attrs(), node->type(), regions,
-                                 places.empty() ? Location{} : places[0]);
-    for (std::size_t i = 1; i < places.size(); ++i)
-      to_.make(node->op(), operands, node->attrs(), node->type(), regions, places[i]);
+    const Node* again = to_.make(node->op(), std::move(operands), node->attrs(), node->type(),
+                                 std::move(regions));
+    for (const Location& where : from_.locations(node)) to_.add_location(again, where);
     done_[node] = again;
   }
 

@@ -12,13 +12,10 @@ std::vector<Value> results_of(const Node* node) {
 std::vector<Value> remake(const Node* node, const std::vector<Value>& operands,
                           std::vector<Region> regions) {
   Graph& graph = node->graph();
-  const Node* again = graph.make(node->op(), operands, node->attrs(), node->type(), regions);
-  if (again != node) {
-    // A copy: `make` may grow the table that holds the list.
-    const std::vector<Location> places = graph.locations(node);
-    for (const Location& where : places)
-      graph.make(node->op(), operands, node->attrs(), node->type(), regions, where);
-  }
+  const Node* again =
+      graph.make(node->op(), operands, node->attrs(), node->type(), std::move(regions));
+  if (again != node)
+    for (const Location& where : graph.locations(node)) graph.add_location(again, where);
   return results_of(again);
 }
 

@@ -22,6 +22,10 @@ namespace {
 constexpr std::int64_t kLongestSum = 256;
 constexpr std::size_t kMembers = 512;
 constexpr int kMostStages = 4;  // each of which may compute all wide values again
+// What is made element by element of at most a sixteenth of it is computed again rather than
+// stored, where storing it would fill the second cache.
+constexpr std::int64_t kSpread = 16;
+constexpr std::int64_t kSpreadElements = 1 << 18;
 
 bool contains(const Ints& axes, std::int64_t axis) {
   return std::find(axes.begin(), axes.end(), axis) != axes.end();
@@ -49,6 +53,37 @@ bool expands(const Node& node) {
          node.type().count() >= node.operand(0).type().count() + node.operand(1).type().count();
 }
 
+/// A contraction along axes of extent 1.
+bool is_outer_product(const Node& node) {
+  if (node.op() != Op::dot_general || !is_float(node.type().dtype) || rounds_products(node))
+    return false;
+  const Ints& dims = node.operand(0).type().dims;
+  return std::ranges::all_of(node.attrs<DotAttrs>().lhs_contracting, [&](std::int64_t axis) {
+    return dims[static_cast<std::size_t>(axis)] == 1;
+  });
+}
+
+/// The same element by element. The sum begins with 0, so that -0 is none of its results.
+Value outer_product(const Node& node, const std::vector<Value>& operands) {
+  const DotAttrs& attrs = node.attrs<DotAttrs>();
+  const auto batches = static_cast<std::int64_t>(attrs.lhs_batch.size());
+  std::int64_t next = batches;  // free axis of the result
+  const auto spread = [&](Value operand, const Ints& batch, const Ints& contracting) {
+    Ints dims, axes;
+    for (std::int64_t axis = 0; axis < operand.type().rank(); ++axis) {
+      if (contains(contracting, axis)) continue;
+      dims.push_back(operand.type().dims[static_cast<std::size_t>(axis)]);
+      const auto among = std::find(batch.begin(), batch.end(), axis);
+      axes.push_back(among != batch.end() ? among - batch.begin() : next++);
+    }
+    return build::broadcast(build::reshape(operand, dims), node.type().dims, axes);
+  };
+  const Value a = spread(operands[0], attrs.lhs_batch, attrs.lhs_contracting);
+  const Value b = spread(operands[1], attrs.rhs_batch, attrs.rhs_contracting);
+  const Value product = build::multiply(a, b);
+  return build::add(product, build::like(product, 0));
+}
+
 /// The results of one stretch of graph, with one stream after the other made a call.
 class Streamer {
  public:
@@ -61,10 +96,8 @@ class Streamer {
       found = false;
       look();
       for (const Node* node : nodes_) {
-        if (!traits(*node).reduction || traits(*node).window || node->types().size() != 1 ||
-            !tried.insert(node).second)
-          continue;
-        if (gather(*node) && divide() && rewrite()) {
+        if (!is_seed(*node) || !tried.insert(node).second) continue;
+        if (find(*node)) {
           found = true;
           break;
         }
@@ -90,6 +123,8 @@ class Streamer {
     nodes_ = topological(results_);
     users_.clear();
     constants_.clear();
+    result_nodes_.clear();
+    for (Value result : results_) result_nodes_.insert(result.node);
     for (const Node* node : nodes_) {
       bool constant = node->op() != Op::parameter;
       for (Value operand : node->operands()) {
@@ -102,14 +137,36 @@ class Streamer {
 
   // ---- what belongs to the stream
 
+  bool is_seed(const Node& node) const {
+    if (node.types().size() != 1 || traits(node).window) return false;
+    return traits(node).reduction || node.op() == Op::dot_general;
+  }
+
+  bool find(const Node& seed) {
+    for (const bool spread : {false, true}) {
+      if (!spread && !traits(seed).reduction) continue;
+      spread_ = spread;
+      if (gather(seed) && divide() && rewrite()) return true;
+    }
+    return false;
+  }
+
+  /// What of a seed may be wide.
+  static Value wide_operand(const Node& seed) {
+    if (traits(seed).reduction) return seed.operand(0);
+    const Value a = seed.operand(0), b = seed.operand(1);
+    return a.type().count() >= b.type().count() ? a : b;
+  }
+
   /// The wide values around what `seed` reduces, and their sinks. False: there is nothing to gain.
   bool gather(const Node& seed) {
     facts_.clear();
     seed_ = &seed;
-    wide_count_ = seed.operand(0).type().count();
+    wide_count_ = wide_operand(seed).type().count();
+    if (spread_ && wide_count_ < kSpreadElements) return false;
     bool sources = false, contracts = false;
     std::size_t members = 0;
-    std::vector<Value> up{seed.operand(0)};
+    std::vector<Value> up{wide_operand(seed)};
     while (!up.empty()) {
       const Value value = up.back();
       const Node& node = *value.node;
@@ -119,7 +176,8 @@ class Streamer {
         up.push_back(node.operand(0));
         continue;
       }
-      const bool source = traits(node).contraction && expands(node);
+      const bool source =
+          traits(node).contraction && (spread_ ? is_outer_product(node) : expands(node));
       if (!source && !(traits(node).elementwise && node.types().size() == 1)) {
         // Of wide numbers that lie in memory, nothing is gained by computing others again.
         if (!constants_.contains(&node) && is_float(value.type().dtype)) return false;
@@ -148,7 +206,34 @@ class Streamer {
         }
       }
     }
-    return facts_.contains(&seed) && (sources || contracts) && is_waited_for(seed);
+    if (!facts_.contains(&seed) || !(sources || contracts)) return false;
+    return spread_ ? is_spread() : is_waited_for(seed);
+  }
+
+  /// Whether all wide numbers are made of much less, and are read within the stream alone: then
+  /// they are made again where they are read, though no row waits for another.
+  bool is_spread() {
+    std::int64_t most = 0;
+    for (const auto& [node, of] : facts_) {
+      if (of.role != Role::wide) continue;
+      for (Value operand : node->operands())
+        if (const Value behind = behind_views(operand); role(behind.node) != Role::wide)
+          most = std::max(most, is_splat(*behind.node) ? 0 : behind.type().count());
+      if (!is_float(node->type().dtype)) continue;
+      std::vector<const Node*> views{node};
+      while (!views.empty()) {
+        const Node* at = views.back();
+        views.pop_back();
+        if (result_nodes_.contains(at)) return false;
+        for (const Node* user : users_[at]) {
+          if (is_index_map(*user))
+            views.push_back(user);
+          else if (role(user) == Role::outside)
+            return false;
+        }
+      }
+    }
+    return wide_count_ >= kSpread * most;
   }
 
   /// Whether a wide value depends on what sums up its row: else nothing forces it to wait.
@@ -192,7 +277,7 @@ class Streamer {
   /// Stages: a kernel more for each time the way leaves the stream and comes back into it. False:
   /// they are too many.
   bool divide() {
-    const std::int64_t rows = seed_->type().count();
+    const std::int64_t rows = spread_ ? 0 : seed_->type().count();
     stages_ = 0;
     for (const Node* node : nodes_) {
       if (is_index_map(*node)) continue;
@@ -316,14 +401,17 @@ class Streamer {
       std::vector<Value> operands;
       for (std::size_t i = 0; i < node->operands().size(); ++i)
         operands.push_back(inside(*node, static_cast<int>(i)));
-      inside_[node] = remake(node, operands)[0];
+      inside_[node] = traits(*node).contraction && is_outer_product(*node)
+                          ? outer_product(*node, operands)
+                          : remake(node, operands)[0];
     }
     for (const auto& [id, value] : kernel.outputs)
       region_.results.push_back(inside_.at(value.node));
     const Node* call =
-        graph_->make(Op::call, operands_, CallAttrs{fmt::format("stream_{}", number_), "stream"},
+        graph_->make(Op::call, operands_,
+                     CallAttrs{fmt::format("stream_{}", number_), "stream"},
                      std::nullopt, {region_});
-    if (!unifies(*call) || !is_streamable(lower(*call))) return false;
+    if (!unifies(*call) || (!spread_ && !is_streamable(lower(*call)))) return false;
     ++number_;
     int result = 0;
     for (const auto& [id, value] : kernel.outputs)
@@ -341,7 +429,7 @@ class Streamer {
   /// The operand as the kernel sees it.
   Value inside(const Node& node, int operand) {
     const Value value = node.operand(operand);
-    if (traits(node).contraction) {
+    if (traits(node).contraction && !spread_) {
       const int axis = read_along(node, operand);
       if (axis >= 0 && !lies_along(value, axis)) return enter_transposed(value, axis);
     }
@@ -431,6 +519,7 @@ class Streamer {
       if (kernel.members.contains(node->id()) && !traits(*node).leaf && !traits(*node).view)
         if (!axes_.add(node)) return false;
     // Those the seed reduces, as the value behind its operand's views has them.
+    if (spread_) return true;  // there is nothing that vectors would have to lie along
     Value wide = seed_->operand(0);
     std::vector<int> reduced(static_cast<std::size_t>(wide.type().rank()), Axes::kUnit);
     for (std::int64_t axis : seed_->attrs<DimsAttrs>().dims)
@@ -450,8 +539,11 @@ class Streamer {
   std::unordered_map<const Node*, std::vector<const Node*>> users_;
   std::unordered_set<const Node*> constants_;  // what depends on nothing
 
+  std::unordered_set<const Node*> result_nodes_;
+
   // The stream at hand.
   const Node* seed_ = nullptr;
+  bool spread_ = false;  // of values that are made element by element: see is_spread
   std::int64_t wide_count_ = 0;
   std::unordered_map<const Node*, Fact> facts_;
   int stages_ = 0;

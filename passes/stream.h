@@ -18,6 +18,10 @@
 // kernel computes the wide values it needs. A wide value that something else reads is stored as
 // well.
 //
+// Where no row is waited for, wide values are computed again only if they are made element by
+// element of much less, as in additive attention: tanh(q + k) of 4 dimensions is neither stored for
+// the product that reads it nor for the gradients, which are one kernel (passes/cross_sums).
+//
 // A contraction reads one operand along vectors; where that one does not lie so in memory, a
 // transposed copy is made, once.
 //

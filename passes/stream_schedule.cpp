@@ -28,6 +28,8 @@ constexpr std::int64_t kSetBytes = 1024;
 constexpr std::int64_t kPackingRows = 32;
 constexpr std::int64_t kPackedDepth = 256;
 constexpr std::int64_t kPackedWidth = 2 * kLanes;
+constexpr std::int64_t kBlockDepth = 128; // of what is summed over, in blocks
+constexpr std::int64_t kBlockedDepth = 1024;        // from which on there are blocks
 
 std::size_t at(int i) { return static_cast<std::size_t>(i); }
 
@@ -94,12 +96,14 @@ class Emitter {
       while (plan_.shares.contains(first)) first = plan_.shares.at(first);
       eval_.keep(e, place_[e] = place_.at(first));
     }
-    for (const StreamStep& step : plan_.steps)
-      if (step.tile && is_packed(step)) {
-        const DType dtype = plan_.reduction(step.tile->reduction).dtype;
-        if (!pack_.contains(dtype))
-          pack_[dtype] = b().buffer(dtype, loop::Buffer::Kind::local, kPackedDepth * kPackedWidth);
-      }
+    for (const StreamStep& step : plan_.steps) {
+      if (!step.tile) continue;
+      const DType dtype = plan_.reduction(step.tile->reduction).dtype;
+      if (is_packed(step) && !pack_.contains(dtype))
+        pack_[dtype] = b().buffer(dtype, loop::Buffer::Kind::local, kPackedDepth * kPackedWidth);
+      if (is_blocked(step) && !sums_.contains(dtype))
+        sums_[dtype] = b().buffer(dtype, loop::Buffer::Kind::local, plan_.block * kPackedWidth);
+    }
     std::set<int> taken;
     for (int r : plan_.accumulating) {
       const int e = plan_.result_of(r);
@@ -467,18 +471,28 @@ class Emitter {
         ends_early ? static_cast<std::int64_t>(std::bit_floor(
                          static_cast<std::uint64_t>(std::min(shape.rows, kRowMultiple))))
                    : shape.rows;
-    const std::int64_t vectors =
-        is_packed(step) ? std::min(shape.vectors, kPackedWidth / kLanes) : shape.vectors;
+    const std::int64_t vectors = is_packed(step) || is_blocked(step)
+                                     ? std::min(shape.vectors, kPackedWidth / kLanes)
+                                     : shape.vectors;
     const std::int64_t width = vectors * kLanes, panels = n / width;
     const auto panel = [&](const Affine& j, std::int64_t columns) {
-      if (is_packed(step)) pack(step, j, columns);
-      const std::int64_t full = m / tall * tall;
-      if (full == tall)
-        one_tile(step, 0, tall, j, columns);
-      else if (full > 0)
-        b().loop("i", {0}, ends(tiling.u, full), tall,
-                 [&](loop::Var i) { one_tile(step, Affine::of(i), tall, j, columns); });
-      if (full < m) one_tile(step, full, m - full, j, columns);
+      const auto each_tile = [&](const auto& visit) {
+        const std::int64_t full = m / tall * tall;
+        if (full == tall)
+          visit(Area{0, tall, j, columns});
+        else if (full > 0)
+          b().loop("i", {0}, ends(tiling.u, full), tall,
+                   [&](loop::Var i) { visit(Area{Affine::of(i), tall, j, columns}); });
+        if (full < m) visit(Area{full, m - full, j, columns});
+      };
+      if (is_blocked(step)) return tile_in_blocks(step, j, columns, each_tile);
+      const TileRange all = whole(tiling.over);
+      if (is_packed(step)) pack(step, all, j, columns);
+      each_tile([&](const Area& area) {
+        std::vector<Reg> sums;
+        if (plan_.accumulating.contains(tiling.reduction)) sums = accumulated(step, area);
+        conclude(step, area, multiply(step, area, all, std::move(sums)));
+      });
     };
     if (panels == 1)
       panel(0, width);
@@ -486,6 +500,70 @@ class Emitter {
       b().loop("panel", {0}, ends(tiling.v, panels * width, true), width,
                [&](loop::Var j) { panel(Affine::of(j), width); });
     if (panels * width < n) panel(panels * width, n - panels * width);
+  }
+
+  /// Some rows and columns of a step's result, those of one register tile.
+  struct Area {
+    Affine i;
+    std::int64_t rows = 0;
+    Affine j;
+    std::int64_t columns = 0;
+  };
+
+  /// All that is summed over, or what of it is not hidden.
+  TileRange whole(int over) const {
+    return {0, ends(over, length(over)), over == plan_.triangle ? kRowMultiple : 1};
+  }
+
+  /// Long sums run in blocks: what one tile reads of the columns is then still near when the next
+  /// tile reads it. The sums so far are in memory between blocks.
+  bool is_blocked(const StreamStep& step) const {
+    const StreamTiling& tiling = *step.tile;
+    return tiling.u == plan_.q && tiling.over != plan_.q && extent(tiling.over) >= kBlockedDepth;
+  }
+
+  template <class EachTile>
+  void tile_in_blocks(const StreamStep& step, const Affine& j, std::int64_t columns,
+              const EachTile& each_tile) {
+    const int over = step.tile->over;
+    const int buffer = sums_.at(plan_.reduction(step.tile->reduction).dtype);
+    const auto place = [&](const Area& area, std::size_t n) {
+      return area.i * kPackedWidth + Affine(static_cast<std::int64_t>(n) * kLanes);
+    };
+    const auto store = [&](const Area& area, const std::vector<Reg>& sums) {
+      for (std::size_t n = 0; n < sums.size(); ++n) b().store(buffer, place(area, n), sums[n]);
+    };
+    const auto load = [&](const Area& area) {
+      std::vector<Reg> sums(count_of(area));
+      for (std::size_t n = 0; n < sums.size(); ++n)
+        sums[n] = b().load(buffer, place(area, n), kLanes);
+      return sums;
+    };
+    const auto block = [&](const TileRange& range) {
+      if (is_packed(step)) pack(step, range, j, columns);
+      each_tile(
+          [&](const Area& area) { store(area, multiply(step, area, range, load(area))); });
+    };
+    each_tile([&](const Area& area) {
+      const Reg zero = b().constant({plan_.reduction(step.tile->reduction).dtype, kLanes}, 0);
+      store(area, std::vector<Reg>(count_of(area), zero));
+    });
+    const TileRange all = whole(over);
+    const bool early = all.to.size() > 1;  // it may end anywhere
+    const std::int64_t n = length(over), full = early ? n : n / kBlockDepth * kBlockDepth;
+    std::vector<Affine> to = all.to;
+    to.front() = full;
+    b().loop("k0", {0}, to, kBlockDepth, [&](loop::Var first) {
+      TileRange range{Affine::of(first), {Affine::of(first) + Affine(kBlockDepth)}, all.multiple};
+      if (early) range.to.insert(range.to.end(), all.to.begin(), all.to.end());
+      block(range);
+    });
+    if (full < n) block({full, {n}, 1});
+    each_tile([&](const Area& area) { conclude(step, area, load(area)); });
+  }
+
+  static std::size_t count_of(const Area& area) {
+    return static_cast<std::size_t>(area.rows * ((area.columns + kLanes - 1) / kLanes));
   }
 
   /// A panel of columns whose rows lie far apart is copied together, if enough rows of a block then
@@ -498,20 +576,23 @@ class Emitter {
     const std::int64_t depth = tiling.over == plan_.q ? plan_.block : extent(tiling.over);
     const std::int64_t apart =
         std::abs(column.access.strides[at(tiling.over)]) * size_of(column.dtype);
-    return apart >= kSetBytes && rows >= kPackingRows && depth <= kPackedDepth;
+    return apart >= kSetBytes && rows >= kPackingRows &&
+           (depth <= kPackedDepth || is_blocked(step));
   }
 
-  void pack(const StreamStep& step, const Affine& j, std::int64_t columns) {
+  void pack(const StreamStep& step, const TileRange& range, const Affine& j,
+            std::int64_t columns) {
     const StreamTiling& tiling = *step.tile;
     const Place column = factor_place(tiling.column);
     eval_.push_scope();
-    b().loop("k", {0}, {length(tiling.over)}, 1, [&](loop::Var k) {
+    b().loop("k", {range.from}, range.to, 1, [&](loop::Var k) {
       eval_.open(tiling.over, position(tiling.over, Affine::of(k)));
       for (std::int64_t c = 0; c < columns; c += kLanes) {
         const auto lanes = static_cast<int>(std::min<std::int64_t>(kLanes, columns - c));
         eval_.open_vector(tiling.v, position(tiling.v, j + Affine(c)), lanes);
         b().store(pack_.at(space_.exprs[at(tiling.column)].dtype),
-                  Affine::of(k, kPackedWidth) + Affine(c), eval_.load(column));
+                  Affine::of(k, kPackedWidth) + range.from * -kPackedWidth + Affine(c),
+                  eval_.load(column));
       }
       eval_.close(tiling.v);
       eval_.close(tiling.over);
@@ -524,59 +605,77 @@ class Emitter {
     return own != place_.end() ? own->second : Place{space_.exprs[at(e)].access, false};
   }
 
-  void one_tile(const StreamStep& step, const Affine& i, std::int64_t rows, const Affine& j,
-                std::int64_t columns) {
+  // Where a tile's row and columns lie in what the step computes.
+  void open_row(const StreamStep& step, const Area& area, std::int64_t r) {
+    if (step.tile->u >= 0)
+      eval_.open(step.tile->u, position(step.tile->u, area.i + Affine(r)));
+  }
+  void open_columns(const StreamStep& step, const Area& area, std::int64_t c) {
+    const auto lanes = static_cast<int>(std::min<std::int64_t>(kLanes, area.columns - c));
+    eval_.open_vector(step.tile->v, position(step.tile->v, area.j + Affine(c)), lanes);
+  }
+  void close_tile(const StreamStep& step) {
+    eval_.close(step.tile->v);
+    if (step.tile->u >= 0) eval_.close(step.tile->u);
+  }
+
+  /// What a tile's sums have come to in earlier blocks of rows.
+  std::vector<Reg> accumulated(const StreamStep& step, const Area& area) {
+    std::vector<Reg> sums;
+    for (std::int64_t r = 0; r < area.rows; ++r)
+      for (std::int64_t c = 0; c < area.columns; c += kLanes) {
+        open_row(step, area, r);
+        open_columns(step, area, c);
+        const Place place = place_.at(plan_.result_of(step.tile->reduction));
+        sums.push_back(b().splat(eval_.load(place), kLanes));
+      }
+    close_tile(step);
+    return sums;
+  }
+
+  /// A register tile of the step's contraction, over a range; `sums` is what it goes on with.
+  std::vector<Reg> multiply(const StreamStep& step, const Area& area, const TileRange& range,
+                            std::vector<Reg> sums) {
     const StreamTiling& tiling = *step.tile;
-    const Reduction& sum = plan_.reduction(tiling.reduction);
-    const bool accumulates = plan_.accumulating.contains(tiling.reduction);
-    const int e = plan_.result_of(tiling.reduction);
-    const Place row = factor_place(tiling.row), column = factor_place(tiling.column);
-    MicroTile tile{sum.dtype, rows, columns, {}, {}, {{0, ends(tiling.over, length(tiling.over))}}};
-    const auto tall = static_cast<std::size_t>(rows);
-    const auto wide = static_cast<std::size_t>(tile.vectors());
-    const auto along = [&](std::size_t c) {
-      return position(tiling.v, j + Affine(static_cast<std::int64_t>(c) * kLanes));
-    };
-    const auto lanes = [&](std::size_t c) { return tile.lanes(static_cast<std::int64_t>(c)); };
-    const auto open_row = [&](std::size_t r) {
-      if (tiling.u >= 0)
-        eval_.open(tiling.u, position(tiling.u, i + Affine(static_cast<std::int64_t>(r))));
-    };
+    const DType dtype = plan_.reduction(tiling.reduction).dtype;
     eval_.push_scope();
-    // Where the factors begin.
-    open_row(0);
+    open_row(step, area, 0);
     eval_.open(tiling.over, position(tiling.over, 0));
-    eval_.open_vector(tiling.v, along(0), kLanes);
+    eval_.open_vector(tiling.v, position(tiling.v, area.j), kLanes);
     const auto factor = [&](const Place& place, int dim) {
       return TileFactor{place.access.buffer,
                         eval_.address(place).first,
                         dim < 0 ? 0 : place.access.strides[at(dim)],
                         {place.access.strides[at(tiling.over)]}};
     };
-    tile.row = factor(row, tiling.u);
-    tile.column = is_packed(step) ? TileFactor{pack_.at(sum.dtype), 0, 1, {kPackedWidth}}
-                                  : factor(column, tiling.v);
+    MicroTile tile{dtype, area.rows, area.columns, factor(factor_place(tiling.row), tiling.u),
+                   {},    {range}};
+    tile.column =
+        is_packed(step)
+            ? TileFactor{pack_.at(dtype), range.from * -kPackedWidth, 1, {kPackedWidth}}
+            : factor(factor_place(tiling.column), tiling.v);
     eval_.close(tiling.over);
+    sums = emit_micro_tile(b(), tile, std::move(sums));
+    close_tile(step);
+    eval_.pop_scope();
+    return sums;
+  }
 
-    std::vector<Reg> acc;
-    if (accumulates)
-      for (std::size_t r = 0; r < tall; ++r)
-        for (std::size_t c = 0; c < wide; ++c) {
-          open_row(r);
-          eval_.open_vector(tiling.v, along(c), lanes(c));
-          acc.push_back(b().splat(eval_.load(place_.at(e)), kLanes));
-        }
-    acc = emit_micro_tile(b(), tile, std::move(acc));
-
-    for (std::size_t c = 0; c < wide; ++c) {
+  /// What becomes of a tile's sums: they go on later, or are complete.
+  void conclude(const StreamStep& step, const Area& area, const std::vector<Reg>& sums) {
+    const StreamTiling& tiling = *step.tile;
+    const int e = plan_.result_of(tiling.reduction);
+    const bool accumulates = plan_.accumulating.contains(tiling.reduction);
+    const std::int64_t wide = (area.columns + kLanes - 1) / kLanes;
+    for (std::int64_t c = 0; c < wide; ++c) {
       eval_.push_scope();
-      eval_.open_vector(tiling.v, along(c), lanes(c));
+      open_columns(step, area, c * kLanes);
       if (!accumulates)
         eval_.prepare(plan_.roots(step), tiling.u < 0 ? 0 : bit(tiling.u), step.level);
-      for (std::size_t r = 0; r < tall; ++r) {
+      for (std::int64_t r = 0; r < area.rows; ++r) {
         eval_.push_scope();
-        open_row(r);
-        const Reg value = acc[r * wide + c];
+        open_row(step, area, r);
+        const Reg value = sums[static_cast<std::size_t>(r * wide + c)];
         if (accumulates) {
           eval_.store(place_.at(e), value);
         } else {
@@ -589,9 +688,7 @@ class Emitter {
       }
       eval_.pop_scope();
     }
-    eval_.close(tiling.v);
-    if (tiling.u >= 0) eval_.close(tiling.u);
-    eval_.pop_scope();
+    close_tile(step);
   }
 
   const space::Kernel& space_;
@@ -601,6 +698,7 @@ class Emitter {
   Evaluator eval_;
   std::map<int, Place> place_;  // of kept expressions and accumulators
   std::map<DType, int> pack_;   // a panel's buffer
+  std::map<DType, int> sums_;   // a panel's sums, between blocks
   Affine first_;                // row of the block
   std::int64_t rows_ = 0;       // of the block
   bool within_block_ = false;

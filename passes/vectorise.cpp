@@ -9,12 +9,14 @@
 
 #include "ir/op.h"
 #include "passes/chains.h"
+#include "passes/cross_sums.h"
 #include "passes/evaluate.h"
 #include "passes/rows.h"
 #include "passes/sequential.h"
 #include "passes/staging.h"
 #include "passes/stream_schedule.h"
 #include "passes/tile.h"
+#include "passes/transpose.h"
 
 namespace kiln {
 namespace {
@@ -709,8 +711,11 @@ class Schedule {
 
 loop::Kernel vectorise(const space::Kernel& space, const VectorTarget& target) {
   if (space.sequential != nullptr) return sequential(space);
-  if (space.kind == "stream") return schedule_stream(space, target);
   if (is_tileable(space)) return tile(space, target);
+  if (is_transposing(space)) return schedule_transpose(space);
+  if (is_cross_sums(space)) return schedule_cross_sums(space, target);
+  // A stream whose sums wait for none is rows like others.
+  if (space.kind == "stream" && space.levels() > 2) return schedule_stream(space, target);
   if (const auto blocks = split_rows(space)) return Schedule(*blocks, target, true).run();
   return Schedule(space, target, false).run();
 }

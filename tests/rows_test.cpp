@@ -1,6 +1,10 @@
 // Kernels of rows and of columns: whatever the number of rows, results agree with the reference and
 // have equal bits on every target with fused multiply-adds, for any number of threads.
+#include <algorithm>
+
 #include "frontend/gradient.h"
+#include "passes/plan_memory.h"
+#include "passes/transpose.h"
 #include "runtime/settings.h"
 #include "tests/catch.h"
 #include "tests/random_array.h"
@@ -53,6 +57,33 @@ TEST_CASE("sums_down_columns_agree_for_any_number_of_rows_and_columns") {
           return std::vector{sum(in[0] * in[1], {0}), amax(in[0], {0}), softmax(in[1], 0)};
         },
         {{DType::f32, dims}, {DType::f32, dims}});
+  }
+}
+
+TEST_CASE("copies_that_turn_memory_round_are_exact") {
+  for (const Ints& dims : std::vector<Ints>{{3, 16, 16}, {2, 70, 90}, {1, 130, 64}, {2, 17, 200}}) {
+    INFO(dims[1] << " x " << dims[2]);
+    const Type type{DType::f32, dims};
+    const TensorBody body = [](const std::vector<Tensor>& in) {
+      return std::vector{transpose(in[0], 1, 2), permute(in[0], {2, 1, 0})};
+    };
+    Function function = trace({type}, body);
+    run_passes(function);
+    const StepPlan plan = plan_step(function, {});
+    CHECK(std::ranges::any_of(plan.spaces, is_transposing));
+    check_everywhere(body, {type});
+  }
+}
+
+TEST_CASE("sums_of_the_same_terms_in_several_directions_agree") {
+  for (const Ints& dims : std::vector<Ints>{{20, 30, 16}, {33, 21, 50}, {5, 200, 7}}) {
+    INFO(dims[0] << " x " << dims[1] << " x " << dims[2]);
+    check_everywhere(
+        [](const auto& in) {
+          const Tensor terms = sigmoid(in[0] * in[1]);
+          return std::vector{sum(terms, {0}), sum(terms, {1}), sum(terms, {0, 1})};
+        },
+        {{DType::f32, dims}, {DType::f32, {dims[1], dims[2]}}});
   }
 }
 

@@ -5,6 +5,7 @@
 
 #include "frontend/attention.h"
 #include "frontend/gradient.h"
+#include "passes/cross_sums.h"
 #include "passes/plan_memory.h"
 #include "passes/stream_plan.h"
 #include "tests/catch.h"
@@ -178,6 +179,63 @@ TEST_CASE("heads_that_lie_beside_each_other_are_streamed", "[stream]") {
             scaled_dot_product_attention(heads(in[0]), heads(in[1]), heads(in[2])).output, 1, 2)};
       },
       2 * 3 * 40 * 50);
+}
+
+TEST_CASE("sums_over_many_keys_run_in_blocks", "[stream]") {
+  // 1100 and 1088 keys: with a last block of less, and under a mask that ends within one.
+  const std::vector<Array> many{floats({1, 40, 8}, 1), floats({1, 1100, 8}, 2),
+                                floats({1, 1100, 24}, 3)};
+  check_stream(
+      many,
+      [](const std::vector<Tensor>& in) {
+        return std::vector{scaled_dot_product_attention(in[0], in[1], in[2]).output};
+      },
+      40 * 1100);
+  const std::vector<Array> causal{floats({1, 1088, 8}, 1), floats({1, 1088, 8}, 2),
+                                  floats({1, 1088, 8}, 3)};
+  check_stream(
+      causal,
+      [](const std::vector<Tensor>& in) {
+        return std::vector{
+            scaled_dot_product_attention(in[0], in[1], in[2], {.is_causal = true}).output};
+      },
+      1088 * 1088);
+}
+
+/// Additive attention, as a user writes it: queries, keys, values, the scores' weights.
+std::vector<Tensor> additive(const std::vector<Tensor>& in) {
+  const Tensor features = tanh(unsqueeze(in[0], 2) + unsqueeze(in[1], 1));
+  const Tensor scores = squeeze(matmul(features, in[3]), -1);
+  return {bmm(softmax(scores, -1), in[2])};
+}
+
+TEST_CASE("additive_attention_and_its_gradients_store_no_features", "[stream]") {
+  constexpr std::int64_t kHidden = 40;
+  const std::vector<Array> inputs{floats({kBatch, kQueries, kHidden}, 1),
+                                  floats({kBatch, kKeys, kHidden}, 2),
+                                  floats({kBatch, kKeys, 24}, 3), floats({kHidden, 1}, 4)};
+  check_stream(inputs, additive, kBatch * kQueries * kKeys * kHidden);
+  // The three gradients are one kernel, and no tanh is made a third time.
+  Function passed = trace(types_of(inputs), with_gradients(additive));
+  run_passes(passed);
+  const StepPlan plan = plan_step(passed, {});
+  CHECK(std::ranges::count_if(plan.spaces, is_cross_sums) == 1);
+  CHECK(streams(plan) == 2);
+  const Function function = trace(types_of(inputs), with_gradients(additive));
+  const std::vector<Array> here = execute(function, inputs),
+                           avx2 = execute(function, inputs, {}, Target::named("x86-64-v3"));
+  for (std::size_t i = 0; i < here.size(); ++i) CHECK(difference(avx2[i], here[i]) == kNone);
+}
+
+TEST_CASE("features_that_are_read_elsewhere_are_stored_once", "[stream]") {
+  const std::vector<Array> inputs{floats({2, 70, 40}, 1), floats({2, 90, 40}, 2),
+                                  floats({40, 1}, 3)};
+  const TensorBody body = [](const std::vector<Tensor>& in) {
+    const Tensor features = tanh(unsqueeze(in[0], 2) + unsqueeze(in[1], 1));
+    return std::vector{matmul(features, in[2]), features};
+  };
+  CHECK(streams(planned(trace(types_of(inputs), body))) == 0);
+  check(body, inputs, {.relative = 2e-5});
 }
 
 TEST_CASE("kernel_regression_stores_no_weights", "[stream]") {
