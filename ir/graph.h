@@ -243,9 +243,41 @@ struct CallAttrs {
   std::string kind;
   auto fields() const { return std::tie(name, kind); }
 };
+/// What is large, once for all copies: most nodes have none of it, and all have room for the
+/// largest.
+template <class A>
+class Shared {
+ public:
+  Shared(A attrs) : attrs_(std::make_shared<const A>(std::move(attrs))) {}  // NOLINT: it is one
+  const A& operator*() const { return *attrs_; }
+  auto fields() const { return attrs_->fields(); }
+
+ private:
+  std::shared_ptr<const A> attrs_;
+};
 using Attrs = std::variant<NoAttrs, ParameterAttrs, ConstantAttrs, AxisAttrs, CompareAttrs,
-                           DimsAttrs, SliceAttrs, PadAttrs, GatherAttrs, ScatterAttrs, DotAttrs,
-                           WindowAttrs, ConvolutionAttrs, SortAttrs, CallAttrs>;
+                           DimsAttrs, SliceAttrs, PadAttrs, Shared<GatherAttrs>,
+                           Shared<ScatterAttrs>, Shared<DotAttrs>, Shared<WindowAttrs>,
+                           Shared<ConvolutionAttrs>, SortAttrs, CallAttrs>;
+
+/// The attributes as those of an op that has A (null: it has others).
+template <class A>
+const A* attrs_if(const Attrs& attrs) {
+  if constexpr (std::is_constructible_v<Attrs, std::in_place_type_t<A>, A>)
+    return std::get_if<A>(&attrs);
+  else if (const auto* shared = std::get_if<Shared<A>>(&attrs))
+    return &**shared;
+  else
+    return nullptr;
+}
+/// The same of an op that is known to have them.
+template <class A>
+const A& attrs_as(const Attrs& attrs) {
+  if constexpr (std::is_constructible_v<Attrs, std::in_place_type_t<A>, A>)
+    return std::get<A>(attrs);
+  else
+    return *std::get<Shared<A>>(attrs);
+}
 
 class Node {
  public:
@@ -259,7 +291,7 @@ class Node {
   const Attrs& attrs() const { return attrs_; }
   template <class A>
   const A& attrs() const {
-    return std::get<A>(attrs_);
+    return attrs_as<A>(attrs_);
   }
   const std::vector<Region>& regions() const { return regions_; }
   Graph& graph() const { return *graph_; }

@@ -50,7 +50,7 @@ struct InferContext {
   const Type& type(int i) const { return operands[static_cast<std::size_t>(i)].type(); }
   template <class A>
   const A& get() const {
-    return std::get<A>(attrs);
+    return attrs_as<A>(attrs);
   }
 };
 

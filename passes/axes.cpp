@@ -13,7 +13,7 @@ namespace {
 /// Extents of the axes a window op combines over: those of the window, in a convolution then the
 /// input features of a group.
 Ints window_extents(const Node& node) {
-  if (const auto* window = std::get_if<WindowAttrs>(&node.attrs())) return window->extents;
+  if (const auto* window = attrs_if<WindowAttrs>(node.attrs())) return window->extents;
   const auto& attrs = node.attrs<ConvolutionAttrs>();
   const Ints& kernel = node.operand(1).type().dims;
   Ints extents;

@@ -154,7 +154,7 @@ std::vector<Value> inlined(std::span<const Value> results, bool streams) {
 /// Whether evaluating a node of few elements is soon done: not if its windows hold many, nor if its
 /// region may run forever.
 bool is_soon_done(const Node& node) {
-  if (const auto* window = std::get_if<WindowAttrs>(&node.attrs())) {
+  if (const auto* window = attrs_if<WindowAttrs>(node.attrs())) {
     std::int64_t elements = 1;
     for (const std::int64_t extent : window->extents) {
       elements *= std::min(extent, kMaxFoldedElements + 1);
