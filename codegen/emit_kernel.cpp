@@ -208,6 +208,14 @@ class KernelEmitter {
                    address(tile.target, tile.target_index));
   }
 
+  void emit(const Prefetch& prefetch) {
+    constexpr int kKeep = 3, kData = 1;  // in all caches; not instructions
+    b_.CreateIntrinsic(llvm::Intrinsic::prefetch, {b_.getPtrTy()},
+                       {address(prefetch.buffer, prefetch.index, false),
+                        b_.getInt32(prefetch.write ? 1 : 0), b_.getInt32(kKeep),
+                        b_.getInt32(kData)});
+  }
+
   void emit(const Define& define) {
     const Affine affine = resolve(define.affine);
     if (define.divisor == 1 && define.modulus == 0) {
@@ -225,6 +233,20 @@ class KernelEmitter {
     if (define.modulus != 0) result = b_.CreateURem(result, number(define.modulus));
     result->setName(kernel_.variables[static_cast<std::size_t>(define.variable)]);
     place(define.variable) = {result, b_.GetInsertBlock(), llvm::cast<llvm::Instruction>(result)};
+  }
+
+  void emit(const Limit& limit) {
+    llvm::Value* least = b_.CreateBinaryIntrinsic(llvm::Intrinsic::smin, value(limit.value),
+                                                  number(limit.most));
+    least = b_.CreateBinaryIntrinsic(llvm::Intrinsic::smax, least, number(0));
+    llvm::Value* result =
+        b_.CreateAnd(b_.CreateAdd(least, number(limit.multiple - 1)), number(-limit.multiple));
+    if (const auto* known = llvm::dyn_cast<llvm::ConstantInt>(result)) {
+      aliases_[static_cast<std::size_t>(limit.variable)] = known->getSExtValue();
+      return;
+    }
+    result->setName(kernel_.variables[static_cast<std::size_t>(limit.variable)]);
+    place(limit.variable) = {result, b_.GetInsertBlock(), llvm::cast<llvm::Instruction>(result)};
   }
 
   llvm::Value* extreme(const std::vector<Affine>& bounds, llvm::Intrinsic::ID combine) {

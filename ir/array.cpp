@@ -13,6 +13,7 @@ namespace kiln {
 namespace {
 
 constexpr std::size_t kAlignment = 64;
+constexpr std::size_t kPage = 4096, kLarge = 1 << 16, kApart = 5 * kAlignment;
 
 std::size_t machine_memory() {
   static const auto kBytes = static_cast<std::size_t>(::sysconf(_SC_PHYS_PAGES)) *
@@ -21,6 +22,7 @@ std::size_t machine_memory() {
 }
 
 std::atomic<std::size_t> held_bytes = 0;  // by all arrays
+std::atomic<std::size_t> large_blocks = 0;  // so far
 
 /// Linux gives out more memory than there is and ends the process that uses it, so what the machine
 /// cannot hold is refused here.
@@ -29,8 +31,10 @@ std::shared_ptr<std::byte[]> aligned_zeros(std::size_t bytes) {
   const std::size_t rounded = std::max(kAlignment, (bytes + kAlignment - 1) & ~(kAlignment - 1));
   const std::size_t held = held_bytes.fetch_add(rounded) + rounded;
   // Large blocks come from the system as zeros, and calloc knows: their pages cost nothing before
-  // they are used.
-  void* block = held > machine_memory() ? nullptr : std::calloc(rounded + kAlignment, 1);
+  // they are used. All would begin at one place of a page: see passes/arena.h, `aligned`.
+  const std::size_t apart = rounded < kLarge ? 0 : large_blocks++ % (kPage / kApart) * kApart;
+  void* block =
+      held > machine_memory() ? nullptr : std::calloc(rounded + apart + kAlignment, 1);
   if (block == nullptr) {
     held_bytes -= rounded;
     throw Error(
@@ -38,7 +42,7 @@ std::shared_ptr<std::byte[]> aligned_zeros(std::size_t bytes) {
                     "has {}",
                     rounded, held - rounded, machine_memory()));
   }
-  void* aligned = block;
+  void* aligned = static_cast<std::byte*>(block) + apart;
   std::size_t space = rounded + kAlignment;
   std::align(kAlignment, rounded, aligned, space);
   return {static_cast<std::byte*>(aligned), [block, rounded](std::byte*) {

@@ -260,6 +260,19 @@ using Attrs = std::variant<NoAttrs, ParameterAttrs, ConstantAttrs, AxisAttrs, Co
                            Shared<ScatterAttrs>, Shared<DotAttrs>, Shared<WindowAttrs>,
                            Shared<ConvolutionAttrs>, SortAttrs, CallAttrs>;
 
+/// Calls f with the attributes that an op has.
+template <class F>
+decltype(auto) visit_attrs(F&& f, const Attrs& attrs) {
+  return std::visit(
+      [&](const auto& a) -> decltype(auto) {
+        if constexpr (requires { *a; })
+          return f(*a);
+        else
+          return f(a);
+      },
+      attrs);
+}
+
 /// The attributes as those of an op that has A (null: it has others).
 template <class A>
 const A* attrs_if(const Attrs& attrs) {

@@ -459,6 +459,16 @@ Var Builder::define(std::string name, Affine affine, std::int64_t divisor, std::
   return result;
 }
 
+void Builder::prefetch(int buffer, Affine index, bool write) {
+  block_->push_back({Prefetch{buffer, std::move(index), write}});
+}
+
+Var Builder::limit(std::string name, Reg value, std::int64_t most, std::int64_t multiple) {
+  const Var result = variable(std::move(name));
+  block_->push_back({Limit{result, value, most, multiple}});
+  return result;
+}
+
 std::vector<Reg> Builder::finish(For loop, const std::vector<Reg>& initial,
                                  const std::vector<Reg>& inside, const std::vector<Reg>& next) {
   internal_check(loop.step > 0 && !loop.lower.empty() && !loop.upper.empty(),

@@ -162,6 +162,15 @@ struct Define {
   std::int64_t modulus = 0;
 };
 
+/// variable = value (a scalar i64) rounded up to a multiple, but at least 0 and at most `most`, a
+/// multiple itself: where a loop ends, if data decide it.
+struct Limit {
+  Var variable;
+  Reg value;
+  std::int64_t most = 0;
+  std::int64_t multiple = 1;
+};
+
 /// target[column·target_stride + row] = source[row·source_stride + column] for row < rows ≤ kLanes
 /// and column < columns: tiles transposed in registers, one, or as many as a packed panel has.
 /// Elements of 4 bytes. Rows beyond `rows`, up to `padded_rows`, are written as zeros.
@@ -175,6 +184,14 @@ struct TransposeTile {
   int rows = kLanes;
   int columns = kLanes;
   int padded_rows = kLanes;
+};
+
+/// Asks for the cache line of an element that will be read, or written: a hint, without effect on
+/// any result. The element need not lie in the buffer.
+struct Prefetch {
+  int buffer;
+  Affine index;
+  bool write = false;
 };
 
 struct Statement;
@@ -210,7 +227,7 @@ struct If {
 };
 
 struct Statement {
-  std::variant<Let, Load, Store, Define, TransposeTile, For, If> is;
+  std::variant<Let, Load, Store, Define, Limit, TransposeTile, Prefetch, For, If> is;
 };
 
 /// A pointer the kernel is given, or (local) memory of its own, 64-byte aligned.
@@ -268,6 +285,8 @@ class Builder {
              std::optional<Reg> offset = {}, std::optional<Reg> mask = {});
   void transpose_tile(TransposeTile tile);
   Var define(std::string name, Affine affine, std::int64_t divisor, std::int64_t modulus);
+  void prefetch(int buffer, Affine index, bool write);
+  Var limit(std::string name, Reg value, std::int64_t most, std::int64_t multiple);
 
   /// States that no lane is above 0 (NaN may be): formulas may leave out what guards against it.
   void know_not_positive(Reg reg) { not_positive_.insert(reg); }

@@ -181,6 +181,16 @@ class Printer {
     line(fmt::format("{} = {}", variable(define.variable), text));
   }
 
+  void print(const Limit& limit) {
+    line(fmt::format("{} = limit {} most {} multiple {}", variable(limit.variable),
+                     register_name(limit.value), limit.most, limit.multiple));
+  }
+
+  void print(const Prefetch& prefetch) {
+    line(fmt::format("prefetch {}{}", access(prefetch.buffer, prefetch.index),
+                     prefetch.write ? " write" : ""));
+  }
+
   void print(const TransposeTile& tile) {
     std::string text =
         fmt::format("transpose {} by {}, {} by {}", access(tile.source, tile.source_index),

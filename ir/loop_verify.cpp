@@ -31,6 +31,7 @@ struct Known {
   std::optional<Range> range;  // begin, end, definitions
   const For* loop = nullptr;   // loop variables: their bounds, which may name outer variables
   bool in_scope = false;
+  std::int64_t multiple = 1;  // of which it is one
 };
 
 class Verifier {
@@ -153,7 +154,7 @@ class Verifier {
   std::optional<std::int64_t> remainder(const Affine& affine, std::int64_t divisor) const {
     std::int64_t sum = affine.constant % divisor;
     for (const auto& [var, coefficient] : affine.terms) {
-      if (coefficient % divisor == 0) continue;
+      if (coefficient * known(var).multiple % divisor == 0) continue;
       const For* loop = known(var).loop;
       if (loop == nullptr || loop->lower.size() != 1 || coefficient * loop->step % divisor != 0)
         return std::nullopt;
@@ -290,6 +291,19 @@ class Verifier {
       range = one_period ? Range{range.low % modulus, range.high % modulus} : Range{0, modulus - 1};
     }
     enter(define.variable, {range, nullptr, true});
+  }
+
+  void verify(const Limit& limit) {
+    check(use(limit.value) == VType{DType::i64, 1}, "a limit is a scalar i64");
+    check(limit.multiple >= 1 && limit.most >= 0 && limit.most % limit.multiple == 0,
+          "the most that a limit may be is one of its multiples");
+    enter(limit.variable, {Range{0, limit.most}, nullptr, true, limit.multiple});
+  }
+
+  void verify(const Prefetch& prefetch) {
+    use(prefetch.index);
+    check(buffer(prefetch.buffer).kind != Buffer::Kind::in || !prefetch.write,
+          "an input is not stored to");
   }
 
   void verify(const TransposeTile& tile) {

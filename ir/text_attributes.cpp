@@ -288,13 +288,13 @@ bool is_generic(const Node& node) {
 
 std::string properties(const Node& node) {
   Properties properties;
-  std::visit(properties, node.attrs());
+  visit_attrs(properties, node.attrs());
   const std::string& fields = properties.fields.str();
   return fields.empty() ? "" : fmt::format(" <{{{}}}>", fields);
 }
 
 std::string pretty_attributes(const Node& node) {
-  return std::visit(PrettyAttributes{node}, node.attrs());
+  return visit_attrs(PrettyAttributes{node}, node.attrs());
 }
 
 std::string pretty_types(const Node& node) {

@@ -9,8 +9,14 @@
 
 namespace kiln {
 
-/// What a value of so many bytes takes in the arena: every place is a whole number of cache lines.
-inline std::int64_t aligned(std::int64_t bytes) { return (bytes + 63) / 64 * 64; }
+/// What a value of so many bytes takes in the arena: a whole number of cache lines. Large values
+/// that are whole pages take a little more, so that they do not lie whole pages apart: a load waits
+/// for an earlier store whose address has the same last 12 bits, though it is another one.
+inline std::int64_t aligned(std::int64_t bytes) {
+  constexpr std::int64_t kLine = 64, kPage = 4096, kLarge = 1 << 16, kApart = 5 * kLine;
+  const std::int64_t lines = (bytes + kLine - 1) / kLine * kLine;
+  return lines >= kLarge && lines % kPage == 0 ? lines + kApart : lines;
+}
 
 /// A piece of memory and when it holds something.
 struct Interval {

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "ir/build.h"
 #include "ir/op.h"
 
 namespace kiln {
@@ -12,32 +11,6 @@ using loop::Affine;
 using loop::kLanes;
 using loop::Reg;
 using space::Expr;
-
-std::optional<loop::Opcode> lane_reduction(const space::Reduction& reduction) {
-  if (reduction.is_contraction() || reduction.inputs.size() != 1) return std::nullopt;
-  const auto combiner = simple_combiner(*reduction.region);
-  if (!combiner) return std::nullopt;
-  const bool boolean = is_bool(reduction.region->parameters[0].dtype);
-  using loop::Opcode;
-  switch (*combiner) {
-    case Op::add:
-      return boolean ? Opcode::reduce_or : Opcode::reduce_add;
-    case Op::multiply:
-      return boolean ? Opcode::reduce_and : Opcode::reduce_mul;
-    case Op::maximum:
-      return boolean ? Opcode::reduce_or : Opcode::reduce_max;
-    case Op::minimum:
-      return boolean ? Opcode::reduce_and : Opcode::reduce_min;
-    case Op::and_:
-      return Opcode::reduce_and;
-    case Op::or_:
-      return Opcode::reduce_or;
-    case Op::xor_:
-      return Opcode::reduce_xor;
-    default:
-      return std::nullopt;
-  }
-}
 
 bool Running::fold(std::span<const int> reductions) const {
   return std::all_of(reductions.begin(), reductions.end(),
@@ -54,7 +27,7 @@ std::vector<Reg> Running::start(std::span<const int> reductions, bool folds) {
     if (reduction(r).is_contraction()) {
       running.push_back(builder_.constant({reduction(r).dtype, eval_.lanes()}, 0));
     } else if (folds) {
-      running.push_back(builder_.splat(identity(reduction(r)), kLanes));
+      running.push_back(builder_.splat(identity_of(builder_, reduction(r)), kLanes));
     } else {
       for (int initial : reduction(r).initial) running.push_back(eval_.eval_vector(initial));
     }
@@ -71,7 +44,8 @@ std::vector<Reg> Running::step(std::span<const int> reductions, bool folds,
       // Lanes beyond the row keep what they had.
       const bool partial = folds && eval_.active() < kLanes;
       next.push_back(partial ? builder_.let(loop::Opcode::select,
-                                            {lane_mask(), combined, running[next.size()]})
+                                            {lanes_below(builder_, eval_.active()), combined,
+                                             running[next.size()]})
                              : combined);
     }
   }
@@ -93,39 +67,17 @@ Reg Running::finish_together(int number, std::vector<Reg> running) {
 }
 
 Chains Running::start_chains(std::span<const int> reductions, std::vector<Reg> carried, int count) {
-  Chains chains{std::move(carried)};
-  for (int c = 1; c < count; ++c) {
-    std::vector<Reg> identities;
-    for (int r : reductions)
-      identities.push_back(builder_.splat(identity(reduction(r)),
-                                          builder_.type(chains[0][identities.size()]).lanes));
-    chains.push_back(std::move(identities));
-  }
-  return chains;
+  return kiln::start_chains(builder_, these(reductions), std::move(carried), count);
 }
 
 std::vector<Reg> Running::join_chains(std::span<const int> reductions, Chains chains) {
-  while (chains.size() > 1) {
-    Chains halves;
-    for (std::size_t c = 0; c < chains.size(); c += 2) {
-      std::vector<Reg> both;
-      for (std::size_t r = 0; r < reductions.size(); ++r)
-        both.push_back(eval_.combine(reduction(reductions[r]), std::span(&chains[c][r], 1),
-                                     std::span(&chains[c + 1][r], 1))[0]);
-      halves.push_back(std::move(both));
-    }
-    chains = std::move(halves);
-  }
-  return chains[0];
+  return kiln::join_chains(builder_, these(reductions), std::move(chains));
 }
 
-Reg Running::identity(const space::Reduction& reduction) {
-  const Region& region = *reduction.region;
-  const DType dtype = region.parameters[0].dtype;
-  const Op combiner = *simple_combiner(region);
-  // -0 + x is x for every x; 0 + -0 is not -0.
-  if (combiner == Op::add && is_float(dtype)) return builder_.constant({dtype, 1}, -0.0);
-  return eval_.constant(*build::identity(region.results[0].graph(), combiner, dtype).node);
+std::vector<const space::Reduction*> Running::these(std::span<const int> reductions) const {
+  std::vector<const space::Reduction*> these;
+  for (int r : reductions) these.push_back(&reduction(r));
+  return these;
 }
 
 /// What has run so far, and this point.
@@ -153,12 +105,6 @@ std::optional<Choice> Running::summed_choice(const space::Reduction& reduction) 
       std::signbit(initial.node->attrs<ConstantAttrs>().value.as_double(0)))
     return std::nullopt;
   return choice_or_zero(space_, reduction.inputs[0]);
-}
-
-Reg Running::lane_mask() {
-  const Reg lane = builder_.index(Affine(0), kLanes);
-  const Reg limit = builder_.constant({DType::i64, kLanes}, eval_.active());
-  return builder_.let(loop::Opcode::lt, {lane, limit});
 }
 
 std::vector<Reg> joined(const Chains& chains) {

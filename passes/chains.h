@@ -13,14 +13,9 @@
 #include <vector>
 
 #include "passes/evaluate.h"
+#include "passes/lanes.h"
 
 namespace kiln {
-
-/// The loop opcode that folds the lanes of a reduction, where there is one.
-std::optional<loop::Opcode> lane_reduction(const space::Reduction& reduction);
-
-/// For each chain the running values of some reductions, one after the other.
-using Chains = std::vector<std::vector<loop::Reg>>;
 
 /// Of some reductions of one kernel, at the point where the evaluator stands.
 class Running {
@@ -42,8 +37,7 @@ class Running {
   /// How many running values a reduction has.
   std::size_t width(int reduction) const;
 
-  /// `count` chains, a power of two: the first goes on from what is carried, the others start from
-  /// the identity. Only where they `fold`.
+  /// `count` chains, a power of two (passes/lanes). Only where they `fold`.
   Chains start_chains(std::span<const int> reductions, std::vector<loop::Reg> carried, int count);
   /// The chains combined pairwise.
   std::vector<loop::Reg> join_chains(std::span<const int> reductions, Chains chains);
@@ -52,11 +46,10 @@ class Running {
   const space::Reduction& reduction(int number) const {
     return space_.reductions[static_cast<std::size_t>(number)];
   }
-  loop::Reg identity(const space::Reduction& reduction);
   std::vector<loop::Reg> combined_with_point(const space::Reduction& reduction,
                                              std::span<const loop::Reg> running);
   std::optional<Choice> summed_choice(const space::Reduction& reduction) const;
-  loop::Reg lane_mask();
+  std::vector<const space::Reduction*> these(std::span<const int> reductions) const;
 
   Evaluator& eval_;
   loop::Builder& builder_;

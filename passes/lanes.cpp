@@ -2,7 +2,6 @@
 
 #include "ir/build.h"
 #include "ir/op.h"
-#include "passes/chains.h"
 #include "passes/evaluate.h"
 
 namespace kiln {
@@ -10,6 +9,31 @@ namespace kiln {
 using loop::Opcode;
 using loop::Reg;
 using space::Reduction;
+
+std::optional<Opcode> lane_reduction(const Reduction& reduction) {
+  if (reduction.is_contraction() || reduction.inputs.size() != 1) return std::nullopt;
+  const auto combiner = simple_combiner(*reduction.region);
+  if (!combiner) return std::nullopt;
+  const bool boolean = is_bool(reduction.region->parameters[0].dtype);
+  switch (*combiner) {
+    case Op::add:
+      return boolean ? Opcode::reduce_or : Opcode::reduce_add;
+    case Op::multiply:
+      return boolean ? Opcode::reduce_and : Opcode::reduce_mul;
+    case Op::maximum:
+      return boolean ? Opcode::reduce_or : Opcode::reduce_max;
+    case Op::minimum:
+      return boolean ? Opcode::reduce_and : Opcode::reduce_min;
+    case Op::and_:
+      return Opcode::reduce_and;
+    case Op::or_:
+      return Opcode::reduce_or;
+    case Op::xor_:
+      return Opcode::reduce_xor;
+    default:
+      return std::nullopt;
+  }
+}
 
 std::optional<Opcode> folding(const Reduction& reduction) {
   if (reduction.is_contraction())
@@ -33,10 +57,9 @@ Reg lanes_below(loop::Builder& builder, int active) {
   return builder.let(Opcode::lt, {lane, limit});
 }
 
-std::vector<std::vector<Reg>> start_chains(loop::Builder& builder,
-                                           const std::vector<const Reduction*>& reductions,
-                                           std::vector<Reg> first, int count) {
-  std::vector<std::vector<Reg>> chains{std::move(first)};
+Chains start_chains(loop::Builder& builder, const std::vector<const Reduction*>& reductions,
+                    std::vector<Reg> first, int count) {
+  Chains chains{std::move(first)};
   for (int c = 1; c < count; ++c) {
     std::vector<Reg> identities;
     for (const Reduction* reduction : reductions)
@@ -48,10 +71,9 @@ std::vector<std::vector<Reg>> start_chains(loop::Builder& builder,
 }
 
 std::vector<Reg> join_chains(loop::Builder& builder,
-                             const std::vector<const Reduction*>& reductions,
-                             std::vector<std::vector<Reg>> chains) {
+                             const std::vector<const Reduction*>& reductions, Chains chains) {
   while (chains.size() > 1) {
-    std::vector<std::vector<Reg>> halves;
+    Chains halves;
     for (std::size_t c = 0; c < chains.size(); c += 2) {
       std::vector<Reg> both;
       for (std::size_t r = 0; r < reductions.size(); ++r) {

@@ -10,8 +10,10 @@
 
 namespace kiln {
 
-/// The operation that folds the lanes of a reduction's running value (of a sum of products: adds
-/// them up), where there is one.
+/// The operation that folds the lanes of a reduction's running value, where there is one and the
+/// reduction is no sum of products.
+std::optional<loop::Opcode> lane_reduction(const space::Reduction& reduction);
+/// The same of any reduction; a sum of products adds them up.
 std::optional<loop::Opcode> folding(const space::Reduction& reduction);
 
 /// What a reduction that has a folding may begin with, any number of times: one lane.
@@ -31,14 +33,16 @@ std::vector<loop::Reg> in_chains(loop::Builder& builder,
 
 // ---- how
 
+/// For each chain the running values of some reductions, one after the other.
+using Chains = std::vector<std::vector<loop::Reg>>;
+
 /// Chains that begin with `first` and with identities.
-std::vector<std::vector<loop::Reg>> start_chains(
-    loop::Builder& builder, const std::vector<const space::Reduction*>& reductions,
-    std::vector<loop::Reg> first, int count);
+Chains start_chains(loop::Builder& builder, const std::vector<const space::Reduction*>& reductions,
+                    std::vector<loop::Reg> first, int count);
 /// The chains, a power of two, combined by halves.
 std::vector<loop::Reg> join_chains(loop::Builder& builder,
                                    const std::vector<const space::Reduction*>& reductions,
-                                   std::vector<std::vector<loop::Reg>> chains);
+                                   Chains chains);
 
 inline constexpr int kChains = 4;
 
@@ -77,7 +81,7 @@ std::vector<loop::Reg> in_chains(loop::Builder& builder,
                                      [&](loop::Var at, const std::vector<Reg>& now) {
                                        return round(Affine::of(at), now);
                                      });
-    std::vector<std::vector<Reg>> chains;
+    Chains chains;
     for (std::size_t c = 0; c < kChains; ++c)
       chains.emplace_back(all.begin() + static_cast<std::ptrdiff_t>(c * width),
                           all.begin() + static_cast<std::ptrdiff_t>((c + 1) * width));

@@ -15,6 +15,10 @@ namespace {
 constexpr int kCheapOps = 8;                // element-wise operations that are as good as a load
 constexpr std::int64_t kWorthBytes = 4096;  // smaller values are not worth a thought
 constexpr std::int64_t kTraffic = 4;        // reading so many times a value's bytes is no dearer
+constexpr std::int64_t kSmall = 8;          // so many times smaller than another value
+// Values of this size leave the second cache before they are read: storing one and reading it takes
+// longer than an elementary function does.
+constexpr std::int64_t kFarBytes = 1 << 20;
 
 using Key = std::pair<const Node*, int>;
 Key key(Value value) { return {value.node, value.index}; }
@@ -37,7 +41,8 @@ struct Body {
 /// How a value of one kernel is computed of what is in memory outside it.
 class Recipe {
  public:
-  Recipe(const Node* call, const Body& body) : call_(call), body_(body) {}
+  /// `dear`: elementary functions, too.
+  Recipe(const Node* call, const Body& body, bool dear) : call_(call), body_(body), dear_(dear) {}
 
   /// Whether a result can be had cheaply.
   bool find(int result) {
@@ -87,7 +92,7 @@ class Recipe {
       steps_[key(inner)] = {};
       return true;
     }
-    const bool cheap = t.elementwise && !t.transcendental && ++ops_ <= kCheapOps;
+    const bool cheap = t.elementwise && (dear_ || !t.transcendental) && ++ops_ <= kCheapOps;
     if (!cheap && !is_index_map(node)) return false;
     const auto before = std::tuple(steps_, leaves_, ops_);
     if (std::ranges::all_of(node.operands(), [&](Value operand) { return visit(operand); })) {
@@ -137,10 +142,125 @@ class Recipe {
 
   const Node* call_;
   const Body& body_;
+  const bool dear_;
   Value root_;
   std::map<Key, Step> steps_;
   std::vector<Value> leaves_;
   int ops_ = 0;
+};
+
+/// Whether a kernel sums nothing but products. The order of other sums follows from how all of
+/// the kernel's memory lies, so their results stay as they are.
+bool is_free_of_sums(const Node* call) {
+  const std::string& kind = call->attrs<CallAttrs>().kind;
+  return kind == "map" || kind == "contract";
+}
+
+/// Whether a kernel uses an operand element by element; a kernel of rows may sum it up.
+bool reads_by_element(const Node* call, const Region& region, int operand) {
+  std::set<const Node*> carries;  // views of the operand
+  const bool rows = call->attrs<CallAttrs>().kind == "row";
+  if (!rows && !is_free_of_sums(call)) return false;
+  for (Value result : region.results)
+    if (result.node->op() == Op::parameter) return false;
+  for (const Node* node : topological(region.results)) {
+    if (node->op() == Op::parameter && node->attrs<ParameterAttrs>().index == operand)
+      carries.insert(node);
+    for (Value read : node->operands()) {
+      if (!carries.contains(read.node)) continue;
+      const Traits& t = traits(*node);
+      if (is_index_map(*node))
+        carries.insert(node);
+      else if (!t.elementwise && !(rows && t.reduction && !t.window))
+        return false;
+    }
+  }
+  return true;
+}
+
+/// Several large results of a kernel may be functions of one value of it that is none, as what the
+/// gradient of gelu reads is of gelu's operand. Storing that one, and computing the others where
+/// they are read, is less than storing them.
+class Sources {
+ public:
+  explicit Sources(Function& function) : function_(function) {
+    for (Value result : function.results) kept_.insert(key(storage(result)));
+    for (const Node* node : topological(function.results))
+      for (std::size_t i = 0; i < node->operands().size(); ++i)
+        uses_[key(node->operands()[i])].emplace_back(node, static_cast<int>(i));
+  }
+
+  /// Makes such values results, which nobody reads yet; gives the kernels that have one.
+  std::set<const Node*> expose() {
+    std::set<const Node*> exposed;
+    function_.results =
+        rebuild(function_.results, [&](const Node* node, const std::vector<Value>& operands) {
+          const Value source = node->op() == Op::call ? source_of(*node) : Value{};
+          if (!source) return remake(node, operands);
+          Region region = node->regions()[0];
+          region.results.push_back(source);
+          const Node* again = node->graph().make(Op::call, operands, node->attrs(), std::nullopt,
+                                                 {std::move(region)});
+          exposed.insert(again);
+          std::vector<Value> results = results_of(again);
+          results.pop_back();
+          return results;
+        });
+    return exposed;
+  }
+
+ private:
+  Value source_of(const Node& call) const {
+    const std::vector<Value>& all = call.regions()[0].results;
+    if (!is_free_of_sums(&call)) return {};
+    std::vector<Value> results;  // of one type, that readers could compute
+    for (std::size_t r = 0; r < all.size(); ++r)
+      if (is_far(all[r].type()) && is_read_by_element({&call, static_cast<int>(r)}) &&
+          (results.empty() || results[0].type() == all[r].type()))
+        results.push_back(all[r]);
+    if (results.size() < 2) return {};
+    const std::vector<const Node*> nodes = topological(results);
+    for (std::size_t i = nodes.size(); i-- > 0;) {
+      const Value source{nodes[i], 0};
+      if (traits(*nodes[i]).leaf || traits(*nodes[i]).view || nodes[i]->types().size() != 1 ||
+          source.type() != results[0].type())
+        continue;
+      if (std::ranges::find(all, source) == all.end() && saves(source, results)) return source;
+    }
+    return {};
+  }
+
+  static bool is_far(const Type& type) { return is_float(type.dtype) && type.bytes() >= kFarBytes; }
+
+  bool is_read_by_element(Value result) const {
+    const auto uses = uses_.find(key(result));
+    return uses != uses_.end() && !kept_.contains(key(result)) &&
+           std::ranges::all_of(uses->second, [&](const auto& use) {
+             return use.first->op() == Op::call &&
+                    reads_by_element(use.first, use.first->regions()[0], use.second);
+           });
+  }
+
+  /// Whether the results are functions of the source, none of them dearer than what it spares.
+  static bool saves(Value source, const std::vector<Value>& results) {
+    std::set<const Node*> steps;
+    std::size_t transcendental = 0;
+    const auto visit = [&](auto& self, Value value) -> bool {
+      const Node& node = *value.node;
+      if (value == source || !steps.insert(&node).second) return true;
+      if (traits(node).leaf) return value.type().count() == 1 || node.op() != Op::parameter;
+      if (traits(node).transcendental) ++transcendental;
+      return (traits(node).elementwise || is_index_map(node)) &&
+             std::ranges::all_of(node.operands(), [&](Value o) { return self(self, o); });
+    };
+    return std::ranges::all_of(results, [&](Value result) { return visit(visit, result); }) &&
+           transcendental + 1 <= results.size() &&
+           steps.size() <= static_cast<std::size_t>(2 * kCheapOps);
+  }
+
+  Function& function_;
+  std::set<Key> kept_;
+  std::map<Key, std::vector<std::pair<const Node*, int>>> uses_;
 };
 
 /// The points of a kernel's largest value, and those that are independent.
@@ -163,7 +283,9 @@ std::optional<Volumes> find_volumes(const Region& region) {
 
 class Rematerialiser {
  public:
-  explicit Rematerialiser(Function& function) : function_(function), graph_(*function.graph) {
+  /// `exposed`: kernels whose last result is a source (see Sources).
+  Rematerialiser(Function& function, std::set<const Node*> exposed)
+      : function_(function), graph_(*function.graph), exposed_(std::move(exposed)) {
     order_ = topological(function.results);
     for (const Node* node : order_) {
       const int position = static_cast<int>(positions_.size());
@@ -198,7 +320,7 @@ class Rematerialiser {
     if (value.type().bytes() < kWorthBytes || kept_.contains(key(value)) || readers.empty()) return;
     if (!is_free_of_sums(value.node)) return;
     const Body& maker = bodies_.at(value.node);
-    Recipe recipe(value.node, maker);
+    Recipe recipe(value.node, maker, exposed_.contains(value.node));
     if (!recipe.find(value.index)) return;
     // Those that find it in memory: a reader before one of them may as well.
     int last_reader =
@@ -229,7 +351,11 @@ class Rematerialiser {
   std::optional<Body> computing(const Node* reader, Value value, const Recipe& recipe) const {
     const Body& before = bodies_.at(reader);
     std::int64_t traffic = 0, lives_longer = 0;
+    const bool rows = reader->attrs<CallAttrs>().kind == "row";
     for (Value leaf : recipe.leaves()) {
+      // The order of a row's sums follows from how what it reads lies: as the value, or it is small.
+      if (rows && leaf.type() != value.type() && leaf.type().bytes() * kSmall > value.type().bytes())
+        return std::nullopt;
       if (before.number_of(leaf)) continue;
       traffic += leaf.type().bytes();
       const Value source = storage(leaf);
@@ -238,13 +364,13 @@ class Rematerialiser {
         // An old value that is read longer could no longer be updated in place.
         if (is_state_[at(source.node->attrs<ParameterAttrs>().index)]) return std::nullopt;
       } else if (source.node->op() != Op::constant && !kept_.contains(key(source)) &&
-                 last->second < before.position) {
+                 last != last_read_.end() && last->second < before.position) {
         lives_longer += leaf.type().bytes();
       }
     }
     const std::int64_t bytes = value.type().bytes();
     if (traffic > kTraffic * bytes || lives_longer * kTraffic > bytes) return std::nullopt;
-    if (!reads_by_element(reader, before, *before.number_of(value))) return std::nullopt;
+    if (!reads_by_element(reader, before.region, *before.number_of(value))) return std::nullopt;
 
     Body after = before;
     const auto leaf = [&](Value outside) {
@@ -279,33 +405,6 @@ class Rematerialiser {
     return known->second;
   }
 
-  /// Whether a kernel sums nothing but products. The order of other sums follows from how all of
-  /// the kernel's memory lies, so neither operands nor results of theirs may change.
-  static bool is_free_of_sums(const Node* call) {
-    const std::string& kind = call->attrs<CallAttrs>().kind;
-    return kind == "map" || kind == "contract";
-  }
-
-  /// Whether such a kernel uses an operand element by element.
-  static bool reads_by_element(const Node* call, const Body& body, int operand) {
-    std::set<const Node*> carries;  // views of the operand
-    if (!is_free_of_sums(call)) return false;
-    for (Value result : body.region.results)
-      if (result.node->op() == Op::parameter) return false;
-    for (const Node* node : topological(body.region.results)) {
-      if (node->op() == Op::parameter && node->attrs<ParameterAttrs>().index == operand)
-        carries.insert(node);
-      for (Value read : node->operands()) {
-        if (!carries.contains(read.node)) continue;
-        if (is_index_map(*node))
-          carries.insert(node);
-        else if (!traits(*node).elementwise)
-          return false;
-      }
-    }
-    return true;
-  }
-
   void without_unused(Body& body) const {
     std::vector<Value> operands;
     for (const int number : drop_unused_parameters(body.region, graph_))
@@ -314,6 +413,7 @@ class Rematerialiser {
   }
 
   void rebuild_all() {
+    forget_unread();
     std::map<Key, Value> now;
     for (const Node* node : order_) {
       if (node->op() != Op::call) {
@@ -344,8 +444,21 @@ class Rematerialiser {
     for (Value& result : function_.results) result = now.at(key(result));
   }
 
+  /// A source that nobody reads in the end is not stored.
+  void forget_unread() {
+    std::set<Key> read;
+    for (const auto& [call, body] : bodies_)
+      for (Value operand : body.operands) read.insert(key(operand));
+    for (const Node* call : exposed_) {
+      Body& body = bodies_.at(call);
+      const int last = static_cast<int>(body.stored.size()) - 1;
+      if (!read.contains({call, last})) body.stored[at(last)] = false;
+    }
+  }
+
   Function& function_;
   Graph& graph_;
+  const std::set<const Node*> exposed_;
   std::vector<const Node*> order_;
   std::unordered_map<const Node*, int> positions_;
   std::unordered_map<const Node*, Body> bodies_;
@@ -358,6 +471,9 @@ class Rematerialiser {
 
 }  // namespace
 
-void rematerialise(Function& function) { Rematerialiser(function).run(); }
+void rematerialise(Function& function) {
+  std::set<const Node*> exposed = Sources(function).expose();
+  Rematerialiser(function, std::move(exposed)).run();
+}
 
 }  // namespace kiln

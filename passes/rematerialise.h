@@ -8,10 +8,15 @@
 // A kernel's result moves into the kernels that read it when it is a few element-wise operations
 // away from values that are in memory then anyway: operands or other results of the kernel that
 // made it. A comparison with what a select replaced is found again in that select's result. No
-// sum and no elementary function is ever computed twice: what feeds a maximum and the shift by it
-// must be one value, and storing it is cheaper. Nor does a value move out of or into a kernel that
-// sums anything but products, as the order of its sums follows from how its operands and results
-// lie in memory: results keep their bits.
+// sum is ever computed twice, and an elementary function only where several results, too large for
+// the caches, are functions of one value that is stored instead of them:
+//
+//   before:  %5:3 = call @contract_0(%x, %w)  { return erf(x·w), exp(-(x·w)²), … }
+//   after:   %5 = call @contract_0(%x, %w)    { return x·w, … }
+//
+// It is a function of the very same bits by the same code, so its value is the same. No result of a
+// kernel that sums anything but products moves, and into one only what is read as the old operand
+// was, as the order of its sums follows from how its memory lies.
 //
 // Requires: a fused function.  Leaves: a fused function, with fewer or smaller results of kernels.
 #pragma once

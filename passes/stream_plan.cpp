@@ -23,6 +23,8 @@ using space::Reduction;
 
 constexpr int kLineDepth = 4;  // of additions: each asks for two more
 constexpr std::int64_t kBlockRows = 64;
+// The exponential of this and less rounds to 0.
+constexpr double kVanishes32 = -104, kVanishes64 = -746;
 constexpr std::int64_t kLeastBlockRows = 4;
 constexpr std::int64_t kMostBlockBytes = 1 << 21;  // of its values: the second cache; on a stack
 
@@ -42,6 +44,7 @@ class Planner : public StreamPlan {
     share_places();
     choose_block();
     find_triangle();
+    find_limit();
     return ok_;
   }
 
@@ -282,7 +285,11 @@ class Planner : public StreamPlan {
         home = &step_for(last ? finals : steps, store.level, inner(store.dims), nullptr);
       home->stores.push_back(s);
     }
-    // Within a level: what is filled, then reductions, then the tiles that may read it.
+    sort_steps();
+  }
+
+  /// Within a level: what is filled, then reductions, then the tiles that may read it.
+  void sort_steps() {
     const auto order = [](const StreamStep& step) {
       return std::pair(step.level, step.tile ? 2 : step.reductions.empty() ? 0 : 1);
     };
@@ -345,15 +352,83 @@ class Planner : public StreamPlan {
 
   enum class Hidden : std::uint8_t { anything, zero, lowest, yes, no };  // of what is hidden
 
-  bool hides(int d) const {
+  // ---- limits
+
+  void find_limit() {
+    if (!ok_ || triangle >= 0 || block % kRowMultiple != 0) return;
+    for (int e = 0; e < static_cast<int>(space.exprs.size()) && !limit; ++e) {
+      const std::optional<StreamLimit> found = limit_of(e);
+      if (!found || !hides(found->dim, &*found, e)) continue;
+      limit = found;
+      run_late();
+    }
+  }
+
+  /// What exp(select(mask, score, hidden) - row_max) may be left out by.
+  std::optional<StreamLimit> limit_of(int number) const {
+    const Expr& e = expr(number);
+    if (e.kind != Expr::Kind::apply || e.node->op() != Op::exponential) return std::nullopt;
+    const Expr& difference = expr(e.operands[0]);
+    if (difference.kind != Expr::Kind::apply || difference.node->op() != Op::subtract)
+      return std::nullopt;
+    const Expr& chosen = expr(difference.operands[0]);
+    if (chosen.kind != Expr::Kind::apply || chosen.node->op() != Op::select) return std::nullopt;
+    StreamLimit found;
+    found.mask = chosen.operands[0];
+    found.row_max = difference.operands[1];
+    found.vanishes = e.dtype == DType::f32 ? kVanishes32 : kVanishes64;
+    const auto constant = [&](int operand) { return expr(operand).kind == Expr::Kind::constant; };
+    found.shown = constant(chosen.operands[2]);
+    const int hidden = chosen.operands[found.shown ? 2 : 1];
+    if (!constant(hidden)) return std::nullopt;
+    found.hidden = expr(hidden).node->attrs<ConstantAttrs>().value.as_double(0);
+    if (!(found.hidden < found.vanishes)) return std::nullopt;
+    found.level = std::max(expr(found.row_max).level, expr(found.mask).level);
+    const DimSet columns = inner(e.dims) & ~bit(q) & ~expr(found.row_max).dims;
+    if (std::popcount(columns) != 1) return std::nullopt;
+    found.dim = std::countr_zero(columns);
+    const DimSet known = grid | bit(q) | columns;
+    if (!has(expr(found.mask).dims, found.dim) || (expr(found.mask).dims & ~known) != 0 ||
+        (expr(found.row_max).dims & ~known) != 0 || extent(found.dim) % kTriangleMultiple != 0)
+      return std::nullopt;
+    return found;
+  }
+
+  /// Products that nothing before the limit reads run after it.
+  void run_late() {
+    std::set<int> early;
+    reach(limit->mask, early);
+    reach(limit->row_max, early);
+    for (const Reduction& r : space.reductions)
+      if (r.level < limit->level)
+        for (const auto* list : {&r.inputs, &r.initial})
+          for (int input : *list) reach(input, early);
+    for (StreamStep& step : steps)
+      if (step.tile && step.level < limit->level && step.stores.empty() &&
+          !early.contains(result_of(step.tile->reduction)))
+        step.level = limit->level;
+    sort_steps();
+  }
+
+  /// Whether what of dimension `d` is hidden adds nothing where it is summed up: by a causal mask,
+  /// or under a limit from its level on, where `vanishing` is the exponential that it makes 0.
+  bool hides(int d, const StreamLimit* under = nullptr, int vanishing = -1) const {
     std::vector<Hidden> hidden;
-    for (const Expr& e : space.exprs) hidden.push_back(hidden_value(e, hidden, d));
+    for (int e = 0; e < static_cast<int>(space.exprs.size()); ++e) {
+      if (under != nullptr && e == under->mask)
+        hidden.push_back(under->shown ? Hidden::no : Hidden::yes);
+      else if (e == vanishing)
+        hidden.push_back(Hidden::zero);
+      else
+        hidden.push_back(hidden_value(expr(e), hidden, d));
+    }
     const auto is = [&](int e, Hidden value) { return hidden[at(e)] == value; };
     bool any = false;
     for (int r = 0; r < static_cast<int>(space.reductions.size()); ++r) {
       const Reduction& sum = reduction(r);
       const bool over = has(sum.over_set(), d);
       if (!over && !has(sum.kept, d)) continue;
+      if (under != nullptr && sum.level < under->level) continue;  // of all columns
       if (!over && !accumulating.contains(r)) continue;  // its own elements, which others read
       // A panel of sums along the columns would end in the middle of what is hidden.
       if (const auto tile = tiles_.find(r);

@@ -38,6 +38,19 @@ struct StreamStep {
 inline constexpr std::int64_t kRowMultiple = 8;
 inline constexpr std::int64_t kTriangleMultiple = std::int64_t{loop::kLanes} * kChains;
 
+/// A mask that data decide: select(mask, score, hidden), where exp(hidden - row_max) is 0 unless a
+/// row sees next to nothing. If so of no row of a block, the dimension ends after the last column
+/// that one of them sees.
+struct StreamLimit {
+  int dim = 0;
+  int mask = 0;         // an expression of i1
+  bool shown = true;    // what it is where a score is seen
+  int row_max = 0;      // an expression
+  double hidden = 0;    // what stands for a score that is not
+  double vanishes = 0;  // exp of this and less is 0
+  int level = 0;        // from which on it holds: row_max is known
+};
+
 struct StreamPlan {
   explicit StreamPlan(const space::Kernel& kernel) : space(kernel) {}
 
@@ -54,6 +67,10 @@ struct StreamPlan {
   /// Where points of this dimension beyond the rows' own number are hidden, it ends there: what is
   /// hidden adds nothing (-1: no dimension).
   int triangle = -1;
+  std::optional<StreamLimit> limit;
+  bool ends_early(int dim) const {
+    return dim >= 0 && (dim == triangle || (limit && dim == limit->dim));
+  }
 
   std::int64_t extent(int dim) const { return space.dims[static_cast<std::size_t>(dim)].extent; }
   const space::Expr& expr(int e) const { return space.exprs[static_cast<std::size_t>(e)]; }

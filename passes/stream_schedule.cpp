@@ -180,6 +180,7 @@ class Emitter {
     eval_.open_block(plan_.q, first);
     eval_.forget_kept();
     for (const StreamStep& step : plan_.steps) {
+      if (plan_.limit && !end_ && step.level >= plan_.limit->level) end_ = find_end();
       if (step.tile)
         tile(step);
       else
@@ -190,11 +191,69 @@ class Emitter {
     eval_.close_block(plan_.q);
     eval_.pop_scope();
     within_block_ = false;
+    end_.reset();
+  }
+
+  /// Where the columns end that a row of the block sees, or where all do (StreamLimit).
+  loop::Var find_end() {
+    using loop::Opcode;
+    const StreamLimit& limit = *plan_.limit;
+    const std::int64_t n = extent(limit.dim);
+    const auto row = [&](loop::Var i, const auto& body) {
+      eval_.push_scope();
+      eval_.open(plan_.q, first_ + Affine::of(i));
+      const Reg result = body();
+      eval_.close(plan_.q);
+      eval_.pop_scope();
+      return std::vector{result};
+    };
+    eval_.set_vector_dim(limit.dim);
+    const auto seen = [&] {
+      const Reg mask = eval_.eval_vector(limit.mask);
+      return limit.shown ? mask : b().let(Opcode::bit_not, {mask});
+    };
+    const auto seen_by_any = [&] {
+      if (!has(plan_.expr(limit.mask).dims, plan_.q)) return seen();
+      const Reg none = b().constant({DType::i1, kLanes}, 0);
+      return b().loop("i", {0}, {rows_}, 1, {none},
+                      [&](loop::Var i, const std::vector<Reg>& before) {
+                        return row(
+                            i, [&] { return b().let(Opcode::bit_or, {before[0], seen()}); });
+                      })[0];
+    };
+    const Reg last = b().loop(
+        "k", {0}, {n}, kLanes, {b().constant({DType::i64, 1}, 0)},
+        [&](loop::Var k, const std::vector<Reg>& now) {
+          eval_.push_scope();
+          eval_.open_vector(limit.dim, position(limit.dim, Affine::of(k)), kLanes);
+          const Reg any = b().let(Opcode::reduce_or, {seen_by_any()});
+          eval_.close(limit.dim);
+          eval_.pop_scope();
+          const Reg after = b().index(Affine::of(k) + Affine(kLanes), 1);
+          return std::vector{b().let(Opcode::select, {any, after, now[0]})};
+        })[0];
+    eval_.set_vector_dim(Evaluator::kNone);
+    const Reg vanish =
+        b().loop("i", {0}, {rows_}, 1, {b().constant({DType::i1, 1}, 1)},
+                 [&](loop::Var i, const std::vector<Reg>& before) {
+                   return row(i, [&] {
+                     const Reg most = eval_.eval(limit.row_max);
+                     const loop::VType type = b().type(most);
+                     const Reg gap =
+                         b().let(Opcode::sub, {b().constant(type, limit.hidden), most});
+                     const Reg low =
+                         b().let(Opcode::le, {gap, b().constant(type, limit.vanishes)});
+                     return b().let(Opcode::bit_and, {before[0], low});
+                   });
+                 })[0];
+    const Reg all = b().constant({DType::i64, 1}, static_cast<double>(n));
+    return b().limit("stop", b().let(Opcode::select, {vanish, last, all}), n, kTriangleMultiple);
   }
 
   /// Where loops along a dimension end within a block: the first of these. Of a triangle, tiles
   /// that make values go on as far as rounds of chains read them.
   std::vector<Affine> ends(int dim, std::int64_t n, bool makes = false) const {
+    if (within_block_ && end_ && dim == plan_.limit->dim) return {n, Affine::of(*end_)};
     if (!within_block_ || dim != plan_.triangle) return {n};
     const std::int64_t more =
         makes && plan_.block % kTriangleMultiple != 0 ? kTriangleMultiple - kLanes : 0;
@@ -466,9 +525,8 @@ class Emitter {
         choose_micro_tile(target_, plan_.reduction(tiling.reduction).dtype, m, n);
     // A triangle's end is a multiple of kRowMultiple, and so of each power of two below: a tile
     // that reached past it would read what no step has written.
-    const bool ends_early = tiling.u == plan_.triangle && tiling.u >= 0;
     const std::int64_t tall =
-        ends_early ? static_cast<std::int64_t>(std::bit_floor(
+        plan_.ends_early(tiling.u) ? static_cast<std::int64_t>(std::bit_floor(
                          static_cast<std::uint64_t>(std::min(shape.rows, kRowMultiple))))
                    : shape.rows;
     const std::int64_t vectors = is_packed(step) || is_blocked(step)
@@ -512,7 +570,7 @@ class Emitter {
 
   /// All that is summed over, or what of it is not hidden.
   TileRange whole(int over) const {
-    return {0, ends(over, length(over)), over == plan_.triangle ? kRowMultiple : 1};
+    return {0, ends(over, length(over)), plan_.ends_early(over) ? kRowMultiple : 1};
   }
 
   /// Long sums run in blocks: what one tile reads of the columns is then still near when the next
@@ -702,6 +760,7 @@ class Emitter {
   Affine first_;                // row of the block
   std::int64_t rows_ = 0;       // of the block
   bool within_block_ = false;
+  std::optional<loop::Var> end_;  // of the columns that the block's rows see, once it is known
 };
 
 }  // namespace

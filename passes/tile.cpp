@@ -23,11 +23,16 @@ constexpr std::int64_t kRowsPerPackedChunk = 256;  // packing is paid for by the
 // Blocks, for products beyond the caches: a block of B that a chunk packs stays in its L2 cache
 // while all the chunk's rows meet it, a panel of that block stays in L1.
 constexpr std::int64_t kBlockBytes = 1 << 18;       // of B, from which on it is worth it
+constexpr std::int64_t kBlockLeastRows = 96;        // likewise
 constexpr std::int64_t kBlockDepth = 384;           // k of a block, at most
 constexpr std::int64_t kBlockColumns = 256;         // of a block
 constexpr std::int64_t kBlockRows = 256;            // of a chunk
+constexpr std::int64_t kFarBytes = 1 << 18;         // of what an epilogue reads or writes
+constexpr std::int64_t kLineBytes = 64;
 constexpr std::int64_t kWrittenEpilogue = 96;       // operations after a tile that are written out
 constexpr std::int64_t kTranscendentalWeight = 20;  // of them, an elementary function
+constexpr std::int64_t kChainWeight = 24;           // of one sum, from which on rows run abreast
+constexpr std::int64_t kMostBeside = 4;
 
 std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 std::int64_t round_up(std::int64_t a, std::int64_t b) { return divide_up(a, b) * b; }
@@ -155,7 +160,7 @@ class Tiler {
     const std::int64_t bytes = size_of(sum_.dtype);
     const bool simple = sum_.over.size() == 1 && depth > 0;
     const bool transposed = simple && along != 1 && down == 1 && bytes == 4;
-    const bool large = simple && along == 1 && m >= kRowsPerPackedChunk &&
+    const bool large = simple && along == 1 && m >= kBlockLeastRows &&
                        depth * extent(plan_.v) * bytes > kBlockBytes;
     packed_ = transposed || large;
     depth_ = depth;
@@ -319,6 +324,7 @@ class Tiler {
       tile.column = {pack_buffer_, panel * panel_elements_, 1, {width_}};
     }
     for (int k : sum_.over) tile.over.push_back({0, {extent(k)}});
+    prefetch(i, rows, j, columns);
     if (!blocked()) return epilogue(i, rows, j, columns, emit_micro_tile(b(), tile));
 
     tile.over = {block_of_k()};
@@ -362,6 +368,33 @@ class Tiler {
     return factor;
   }
 
+  /// Asks for what the epilogue will read and write, rows far apart, which no hardware foresees: it
+  /// arrives while the tile's products are summed up.
+  void prefetch(const Affine& i, std::int64_t rows, const Affine& j, std::int64_t columns) {
+    std::vector<std::pair<const Access*, bool>> far;
+    const auto consider = [&](const Access& access, bool write) {
+      const space::Buffer& buffer = space_.buffers[static_cast<std::size_t>(access.buffer)];
+      if (plan_.u >= 0 && stride(access, plan_.v) == 1 && stride(access, plan_.u) != 0 &&
+          buffer.count * size_of(buffer.dtype) >= kFarBytes)
+        far.emplace_back(&access, write);
+    };
+    for (const Expr& expr : space_.exprs)
+      if (expr.kind == Expr::Kind::load && &expr.access != plan_.row &&
+          &expr.access != plan_.column)
+        consider(expr.access, false);
+    for (const space::Store& store : space_.stores) consider(store.access, true);
+    if (far.empty()) return;
+    b().loop("r", {0}, {rows}, 1, [&](loop::Var r) {
+      for (const auto& [access, write] : far) {
+        const Affine begin = base(*access) + (i + Affine::of(r)) * stride(*access, plan_.u) + j;
+        const std::int64_t line =
+            kLineBytes / size_of(space_.buffers[static_cast<std::size_t>(access->buffer)].dtype);
+        for (std::int64_t c = 0; c < columns; c += line)
+          b().prefetch(access->buffer, begin + Affine(c), write);
+      }
+    });
+  }
+
   /// What becomes of a tile's sums. Where that is much code for each (an optimiser's update), it is
   /// written once for all rows: the sums go through memory, which the nearest cache holds.
   void epilogue(const Affine& i, std::int64_t rows, const Affine& j, std::int64_t columns,
@@ -380,32 +413,55 @@ class Tiler {
                         static_cast<int>(std::min<std::int64_t>(kLanes, columns - c * kLanes)));
       eval_.prepare(roots_, plan_.u < 0 ? 0 : bit(plan_.u), 0);
       if (rolled) {
-        b().loop("r", {0}, {rows}, 1, [&](loop::Var r) {
-          const Affine at = Affine::of(r, wide * kLanes) + Affine(c * kLanes);
-          finish(i + Affine::of(r), [&] { return b().load(rolled_buffer_, at, kLanes); });
+        const std::int64_t beside = rows_beside(rows);
+        b().loop("r", {0}, {rows}, beside, [&](loop::Var r) {
+          std::vector<Reg> sums_now;
+          for (std::int64_t n = 0; n < beside; ++n)
+            sums_now.push_back(b().load(
+                rolled_buffer_, (Affine::of(r) + Affine(n)) * (wide * kLanes) + Affine(c * kLanes),
+                kLanes));
+          finish(i + Affine::of(r), sums_now);
         });
       } else {
         for (std::int64_t r = 0; r < rows; ++r)
-          finish(i + Affine(r), [&] { return sums[static_cast<std::size_t>(r * wide + c)]; });
+          finish(i + Affine(r), {sums[static_cast<std::size_t>(r * wide + c)]});
       }
       eval_.close(plan_.v);
       eval_.pop_scope();
     }
   }
 
-  /// One row of a column's epilogue.
-  template <class Sum>
-  void finish(const Affine& row, const Sum& sum) {
-    eval_.push_scope();
-    if (plan_.u >= 0) eval_.open(plan_.u, row);
-    eval_.define(plan_.reduced_expr, sum());
+  /// Some rows of a column's epilogue, from `first` on.
+  void finish(const Affine& first, const std::vector<Reg>& sums) {
     // All values before any store: an output may lie where an input lay.
-    std::vector<Reg> values;
-    for (int root : roots_) values.push_back(eval_.eval(root));
-    for (std::size_t s = 0; s < values.size(); ++s)
-      eval_.store({space_.stores[s].access, false}, values[s]);
-    if (plan_.u >= 0) eval_.close(plan_.u);
-    eval_.pop_scope();
+    std::vector<std::vector<Reg>> values;
+    const auto in_row = [&](std::size_t n, const auto& body) {
+      eval_.push_scope();
+      if (plan_.u >= 0) eval_.open(plan_.u, first + Affine(static_cast<std::int64_t>(n)));
+      body();
+      if (plan_.u >= 0) eval_.close(plan_.u);
+      eval_.pop_scope();
+    };
+    for (std::size_t n = 0; n < sums.size(); ++n)
+      in_row(n, [&] {
+        eval_.define(plan_.reduced_expr, sums[n]);
+        values.emplace_back();
+        for (int root : roots_) values.back().push_back(eval_.eval(root));
+      });
+    for (std::size_t n = 0; n < sums.size(); ++n)
+      in_row(n, [&] {
+        for (std::size_t s = 0; s < roots_.size(); ++s)
+          eval_.store({space_.stores[s].access, false}, values[n][s]);
+      });
+  }
+
+  /// Rows of a rolled epilogue that run beside each other: an elementary function alone is a chain
+  /// of operations that wait for each other.
+  std::int64_t rows_beside(std::int64_t rows) const {
+    if (epilogue_weight() < kChainWeight) return 1;
+    for (std::int64_t n = kMostBeside; n > 1; --n)
+      if (rows % n == 0) return n;
+    return 1;
   }
 
   /// About how many operations one sum's epilogue takes.

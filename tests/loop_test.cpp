@@ -1,5 +1,7 @@
 #include "ir/loop.h"
 
+#include <map>
+
 #include "tests/catch.h"
 #include "tests/compiled.h"
 
@@ -105,6 +107,8 @@ TEST_CASE("every_statement_prints") {
     b.store(x, -1 + 1, b.convert(b.index(Affine::of(row), kLanes), DType::f32), 1, 3);
     b.constant_bits(kVector, 0x7fc00001);
     b.constant({DType::i8, 1}, -3);
+    const Var end = b.limit("stop", b.index(Affine::of(row), 1), 64, 32);
+    b.prefetch(x, Affine::of(end, 4), true);
   });
   verify(kernel);
   CHECK(kernel.str() ==
@@ -131,9 +135,40 @@ TEST_CASE("every_statement_prints") {
   store %l, %0[0] active 3
   %m = constant f32x16 0x7fc00001
   %n = constant i8 -3
+  %o = index i64 row
+  stop = limit %o most 64 multiple 32
+  prefetch %0[4*stop] write
 }
 )");
   CHECK(str(kernel, kernel.body[3]).starts_with("%e = for k"));
+}
+
+TEST_CASE("loops_end_where_data_say_and_never_beyond") {
+  // Of 64 numbers, in steps of 2, as many as the limit says: multiples of 32.
+  for (const auto& [wanted, counted] : std::map<std::int64_t, float>{
+           {-5, 0}, {0, 0}, {1, 32}, {32, 32}, {33, 64}, {64, 64}, {1000, 64}}) {
+    const Kernel kernel = kernel_of("limited", [&](Builder& b) {
+      const int x = b.buffer(DType::f32, Buffer::Kind::in, 64);
+      const int n = b.buffer(DType::i64, Buffer::Kind::in, 1);
+      const int y = b.buffer(DType::f32, Buffer::Kind::out, 1);
+      b.prefetch(x, 1 << 20, false);
+      const Var end = b.limit("stop", b.load(n, 0, 1), 64, 32);
+      const std::vector<Reg> sum =
+          b.loop("k", {0}, {Affine::of(end)}, 2, {b.constant({DType::f32, 1}, 0)},
+                 [&](Var k, const std::vector<Reg>& now) -> std::vector<Reg> {
+                   const Reg first = b.let(Opcode::add, {now[0], b.load(x, Affine::of(k), 1)});
+                   return {b.let(Opcode::add, {first, b.load(x, Affine::of(k) + 1, 1)})};
+                 });
+      b.store(y, 0, sum[0]);
+    });
+    verify(kernel);
+    std::vector<float> ones(64, 1), result(1);
+    std::vector<std::int64_t> limit{wanted};
+    for (const Target& target : test_targets()) {
+      run(program_of(kernel), target, {ones.data(), limit.data(), result.data()});
+      CHECK(result[0] == counted);
+    }
+  }
 }
 
 TEST_CASE("content_leaves_out_the_names") {

@@ -141,6 +141,41 @@ TEST_CASE("columns_that_a_causal_mask_hides_are_left_out", "[stream]") {
   CHECK(triangles(finite) == std::vector{false});
 }
 
+TEST_CASE("keys_beyond_all_lengths_are_left_out_unless_they_count", "[stream]") {
+  constexpr std::int64_t kMany = 192;
+  const TensorBody body = [](const std::vector<Tensor>& in) {
+    const Tensor scores = bmm(in[0], transpose(in[1], 1, 2)) / 4;
+    return std::vector{bmm(masked_softmax(scores, in[3]), in[2])};
+  };
+  const auto inputs = [&](Array lengths, float scale) {
+    std::vector<Array> all{floats({3, kQueries, kSize}, 1), floats({3, kMany, kSize}, 2),
+                           floats({3, kMany, 24}, 3), std::move(lengths)};
+    for (float& x : all[0].data<float>()) x *= scale;
+    return all;
+  };
+  const Array one_each = Array::of<std::int32_t>({3}, {1, 100, 192});
+  Array each_row(Type{DType::i32, {3, kQueries}});
+  for (std::size_t i = 0; i < 3 * kQueries; ++i)
+    each_row.data<std::int32_t>()[i] = static_cast<std::int32_t>(i * 5 % 130 + (i > 100 ? 0 : 1));
+  const Array none = Array::of<std::int32_t>({3}, {0, 64, 65});
+  // Scores of up to 1e7: some that are seen are lower than what stands for those that are not.
+  for (const float scale : {1.0F, 1e7F})
+    for (const Array& lengths : {one_each, each_row, none}) {
+      const std::vector<Array> all = inputs(lengths, scale);
+      Function function = trace(types_of(all), body);
+      run_passes(function);
+      const StepPlan plan = plan_step(function, {});
+      CHECK(std::ranges::any_of(plan.spaces, [](const space::Kernel& kernel) {
+        return kernel.kind == "stream" && plan_stream(kernel)->limit.has_value();
+      }));
+      check_stream(all, body, 3 * kQueries * kMany);
+      const Function both = trace(types_of(all), with_gradients(body));
+      const std::vector<Array> here = execute(both, all),
+                               avx2 = execute(both, all, {}, Target::named("x86-64-v3"));
+      for (std::size_t i = 0; i < here.size(); ++i) CHECK(difference(avx2[i], here[i]) == kNone);
+    }
+}
+
 TEST_CASE("attention_written_by_hand_without_a_stopped_gradient_is_a_stream", "[stream]") {
   check_stream(attention_inputs(), [](const std::vector<Tensor>& in) {
     const Tensor scores = bmm(in[0], transpose(in[1], 1, 2));
