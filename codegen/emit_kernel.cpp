@@ -210,10 +210,10 @@ class KernelEmitter {
 
   void emit(const Prefetch& prefetch) {
     constexpr int kKeep = 3, kData = 1;  // in all caches; not instructions
-    b_.CreateIntrinsic(llvm::Intrinsic::prefetch, {b_.getPtrTy()},
-                       {address(prefetch.buffer, prefetch.index, false),
-                        b_.getInt32(prefetch.write ? 1 : 0), b_.getInt32(kKeep),
-                        b_.getInt32(kData)});
+    b_.CreateIntrinsic(
+        llvm::Intrinsic::prefetch, {b_.getPtrTy()},
+        {address(prefetch.buffer, prefetch.index, false), b_.getInt32(prefetch.write ? 1 : 0),
+         b_.getInt32(kKeep), b_.getInt32(kData)});
   }
 
   void emit(const Define& define) {
@@ -236,8 +236,8 @@ class KernelEmitter {
   }
 
   void emit(const Limit& limit) {
-    llvm::Value* least = b_.CreateBinaryIntrinsic(llvm::Intrinsic::smin, value(limit.value),
-                                                  number(limit.most));
+    llvm::Value* least =
+        b_.CreateBinaryIntrinsic(llvm::Intrinsic::smin, value(limit.value), number(limit.most));
     least = b_.CreateBinaryIntrinsic(llvm::Intrinsic::smax, least, number(0));
     llvm::Value* result =
         b_.CreateAnd(b_.CreateAdd(least, number(limit.multiple - 1)), number(-limit.multiple));

@@ -21,7 +21,7 @@ std::size_t machine_memory() {
   return kBytes;
 }
 
-std::atomic<std::size_t> held_bytes = 0;  // by all arrays
+std::atomic<std::size_t> held_bytes = 0;    // by all arrays
 std::atomic<std::size_t> large_blocks = 0;  // so far
 
 /// Linux gives out more memory than there is and ends the process that uses it, so what the machine
@@ -33,8 +33,7 @@ std::shared_ptr<std::byte[]> aligned_zeros(std::size_t bytes) {
   // Large blocks come from the system as zeros, and calloc knows: their pages cost nothing before
   // they are used. All would begin at one place of a page: see passes/arena.h, `aligned`.
   const std::size_t apart = rounded < kLarge ? 0 : large_blocks++ % (kPage / kApart) * kApart;
-  void* block =
-      held > machine_memory() ? nullptr : std::calloc(rounded + apart + kAlignment, 1);
+  void* block = held > machine_memory() ? nullptr : std::calloc(rounded + apart + kAlignment, 1);
   if (block == nullptr) {
     held_bytes -= rounded;
     throw Error(

@@ -7,8 +7,9 @@
 //
 // Regions (the body of a reduce, of a loop, of a fused kernel) are closed: they see their
 // parameters and nothing else. What a while or a case needs from outside are operands of it: a
-// while's carried values (those it does not change included), a case's operands after the index. A parameter is identified by its number and type alone, so equal regions are the
-// very same nodes, whatever they were called.
+// while's carried values (those it does not change included), a case's operands after the index. A
+// parameter is identified by its number and type alone, so equal regions are the very same nodes,
+// whatever they were called.
 #pragma once
 
 #include <cstdint>
@@ -197,8 +198,8 @@ struct GatherAttrs {
 };
 /// StableHLO's scatter. Operands: n inputs, the indices, n updates.
 struct ScatterAttrs {
-  Ints update_window_dims, inserted_window_dims, input_batching_dims,
-      scatter_indices_batching_dims, scatter_dims_to_operand_dims;
+  Ints update_window_dims, inserted_window_dims, input_batching_dims, scatter_indices_batching_dims,
+      scatter_dims_to_operand_dims;
   std::int64_t index_vector_dim = 0;
   bool indices_are_sorted = false, unique_indices = false;
   auto fields() const {
@@ -233,7 +234,7 @@ struct ConvolutionAttrs {
   }
 };
 struct SortAttrs {
-  std::int64_t dim = 0;      // counted from the front: readers of text turn a negative one round
+  std::int64_t dim = 0;    // counted from the front: readers of text turn a negative one round
   bool is_stable = false;  // kiln's sort always is
   auto fields() const { return std::tie(dim, is_stable); }
 };
@@ -255,10 +256,10 @@ class Shared {
  private:
   std::shared_ptr<const A> attrs_;
 };
-using Attrs = std::variant<NoAttrs, ParameterAttrs, ConstantAttrs, AxisAttrs, CompareAttrs,
-                           DimsAttrs, SliceAttrs, PadAttrs, Shared<GatherAttrs>,
-                           Shared<ScatterAttrs>, Shared<DotAttrs>, Shared<WindowAttrs>,
-                           Shared<ConvolutionAttrs>, SortAttrs, CallAttrs>;
+using Attrs =
+    std::variant<NoAttrs, ParameterAttrs, ConstantAttrs, AxisAttrs, CompareAttrs, DimsAttrs,
+                 SliceAttrs, PadAttrs, Shared<GatherAttrs>, Shared<ScatterAttrs>, Shared<DotAttrs>,
+                 Shared<WindowAttrs>, Shared<ConvolutionAttrs>, SortAttrs, CallAttrs>;
 
 /// Calls f with the attributes that an op has.
 template <class F>

@@ -43,10 +43,10 @@ std::vector<Reg> Running::step(std::span<const int> reductions, bool folds,
     for (Reg combined : combined_with_point(reduction(r), now)) {
       // Lanes beyond the row keep what they had.
       const bool partial = folds && eval_.active() < kLanes;
-      next.push_back(partial ? builder_.let(loop::Opcode::select,
-                                            {lanes_below(builder_, eval_.active()), combined,
-                                             running[next.size()]})
-                             : combined);
+      next.push_back(
+          partial ? builder_.let(loop::Opcode::select, {lanes_below(builder_, eval_.active()),
+                                                        combined, running[next.size()]})
+                  : combined);
     }
   }
   return next;

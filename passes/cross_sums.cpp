@@ -21,7 +21,7 @@ using space::Expr;
 using space::has;
 using space::Reduction;
 
-constexpr std::size_t kMostLoops = 5;               // all of whose orders are looked at
+constexpr std::size_t kMostLoops = 5;             // all of whose orders are looked at
 constexpr std::int64_t kMostOwnBytes = 64 << 10;  // of sums in memory: some of the nearest cache
 
 std::size_t at(int i) { return static_cast<std::size_t>(i); }
@@ -180,10 +180,10 @@ class Emitter {
                eval_.push_scope();
                std::int64_t below = blocks;
                for (std::size_t i = grid.size(); i-- > 0;) {
-                 eval_.open(grid[i], coordinate(chunk, below, extent(grid[i])));
+                 eval_.open(grid[i], chunk_coordinate(b(), chunk, below, extent(grid[i])));
                  below *= extent(grid[i]);
                }
-               const Affine first = coordinate(chunk, 1, blocks) * kLanes;
+               const Affine first = chunk_coordinate(b(), chunk, 1, blocks) * kLanes;
                const auto columns = [&](const Affine& from, int active) {
                  eval_.push_scope();
                  eval_.open_vector(plan_.v, from, active);
@@ -216,14 +216,6 @@ class Emitter {
   const Span& span(int r) const { return plan_.spans[at(r)]; }
   const Reduction& reduction(int r) const { return space_.reductions[at(r)]; }
 
-  /// (chunk / below) mod count, without the parts that do nothing.
-  Affine coordinate(loop::Var chunk, std::int64_t below, std::int64_t count) {
-    if (count == 1) return 0;
-    if (below == 1 && count == kernel_.chunks) return Affine::of(chunk);
-    return Affine::of(
-        b().define("p", Affine::of(chunk), below, below * count == kernel_.chunks ? 0 : count));
-  }
-
   Place own_place(int r) {
     Place place{{0, 0, Ints(space_.dims.size(), 0)}, true};
     std::int64_t elements = kLanes;
@@ -248,8 +240,8 @@ class Emitter {
         running[r] = eval_.load(place_.at(r));
         loaded.push_back(r);
       }
-    running = depth == plan_.loops.size() ? point(std::move(running))
-                                          : rounds(depth, std::move(running));
+    running =
+        depth == plan_.loops.size() ? point(std::move(running)) : rounds(depth, std::move(running));
     for (int r : loaded) {
       eval_.store(place_.at(r), running.at(r));
       running.erase(r);

@@ -199,6 +199,15 @@ void declare_buffers(loop::Builder& builder, const space::Kernel& space) {
     builder.buffer(buffer.dtype, buffer.output ? Kind::out : Kind::in, buffer.count);
 }
 
+loop::Affine chunk_coordinate(loop::Builder& builder, loop::Var chunk, std::int64_t below,
+                              std::int64_t count, const std::string& name) {
+  const std::int64_t chunks = builder.kernel().chunks;
+  if (count == 1) return 0;
+  if (below == 1 && count == chunks) return loop::Affine::of(chunk);
+  return loop::Affine::of(
+      builder.define(name, loop::Affine::of(chunk), below, below * count == chunks ? 0 : count));
+}
+
 Evaluator::Evaluator(const space::Kernel& space, loop::Kernel& kernel, bool multiply_adds)
     : space_(space),
       signs_(signs(space)),

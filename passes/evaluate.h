@@ -48,6 +48,11 @@ void write_source(loop::Builder& builder, const space::Source& source,
 /// A parameter for each of the space's buffers, in their order.
 void declare_buffers(loop::Builder& builder, const space::Kernel& space);
 
+/// (chunk / below) mod count: a coordinate of a grid whose points are the kernel's chunks, without
+/// the parts that do nothing.
+loop::Affine chunk_coordinate(loop::Builder& builder, loop::Var chunk, std::int64_t below,
+                              std::int64_t count, const std::string& name = "p");
+
 class Evaluator {
  public:
   static constexpr int kNone = -1;

@@ -236,8 +236,8 @@ class Copier {
     std::vector<Region> regions;
     for (const Region& region : node->regions())
       regions.push_back({region.parameters, (*this)(region.results)});
-    const Node* again = to_.make(node->op(), std::move(operands), node->attrs(), node->type(),
-                                 std::move(regions));
+    const Node* again =
+        to_.make(node->op(), std::move(operands), node->attrs(), node->type(), std::move(regions));
     for (const Location& where : from_.locations(node)) to_.add_location(again, where);
     done_[node] = again;
   }

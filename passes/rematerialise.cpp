@@ -353,16 +353,20 @@ class Rematerialiser {
     std::int64_t traffic = 0, lives_longer = 0;
     const bool rows = reader->attrs<CallAttrs>().kind == "row";
     for (Value leaf : recipe.leaves()) {
-      // The order of a row's sums follows from how what it reads lies: as the value, or it is small.
-      if (rows && leaf.type() != value.type() && leaf.type().bytes() * kSmall > value.type().bytes())
+      // The order of a row's sums follows from how what it reads lies: as the value, or it is
+      // small.
+      if (rows && leaf.type() != value.type() &&
+          leaf.type().bytes() * kSmall > value.type().bytes())
         return std::nullopt;
       if (before.number_of(leaf)) continue;
       traffic += leaf.type().bytes();
       const Value source = storage(leaf);
       const auto last = last_read_.find(key(source));
       if (source.node->op() == Op::parameter) {
-        // An old value that is read longer could no longer be updated in place.
-        if (is_state_[at(source.node->attrs<ParameterAttrs>().index)]) return std::nullopt;
+        // An old value that is read longer could no longer be updated in place: it would be copied.
+        if (is_state_[at(source.node->attrs<ParameterAttrs>().index)] &&
+            source.type().bytes() * kSmall > value.type().bytes())
+          return std::nullopt;
       } else if (source.node->op() != Op::constant && !kept_.contains(key(source)) &&
                  last != last_read_.end() && last->second < before.position) {
         lives_longer += leaf.type().bytes();

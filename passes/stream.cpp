@@ -408,8 +408,7 @@ class Streamer {
     for (const auto& [id, value] : kernel.outputs)
       region_.results.push_back(inside_.at(value.node));
     const Node* call =
-        graph_->make(Op::call, operands_,
-                     CallAttrs{fmt::format("stream_{}", number_), "stream"},
+        graph_->make(Op::call, operands_, CallAttrs{fmt::format("stream_{}", number_), "stream"},
                      std::nullopt, {region_});
     if (!unifies(*call) || (!spread_ && !is_streamable(lower(*call)))) return false;
     ++number_;

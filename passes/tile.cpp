@@ -22,12 +22,12 @@ constexpr std::int64_t kRowsPerChunk = 64;         // a chunk's rows, when nothi
 constexpr std::int64_t kRowsPerPackedChunk = 256;  // packing is paid for by these
 // Blocks, for products beyond the caches: a block of B that a chunk packs stays in its L2 cache
 // while all the chunk's rows meet it, a panel of that block stays in L1.
-constexpr std::int64_t kBlockBytes = 1 << 18;       // of B, from which on it is worth it
-constexpr std::int64_t kBlockLeastRows = 96;        // likewise
-constexpr std::int64_t kBlockDepth = 384;           // k of a block, at most
-constexpr std::int64_t kBlockColumns = 256;         // of a block
-constexpr std::int64_t kBlockRows = 256;            // of a chunk
-constexpr std::int64_t kFarBytes = 1 << 18;         // of what an epilogue reads or writes
+constexpr std::int64_t kBlockBytes = 1 << 18;  // of B, from which on it is worth it
+constexpr std::int64_t kBlockLeastRows = 96;   // likewise
+constexpr std::int64_t kBlockDepth = 384;      // k of a block, at most
+constexpr std::int64_t kBlockColumns = 256;    // of a block
+constexpr std::int64_t kBlockRows = 256;       // of a chunk
+constexpr std::int64_t kFarBytes = 1 << 18;    // of what an epilogue reads or writes
 constexpr std::int64_t kLineBytes = 64;
 constexpr std::int64_t kWrittenEpilogue = 96;       // operations after a tile that are written out
 constexpr std::int64_t kTranscendentalWeight = 20;  // of them, an elementary function
@@ -112,13 +112,13 @@ class Tiler {
                eval_.push_scope();
                std::int64_t below = panel_blocks_ * row_blocks_;
                for (std::size_t i = grid.size(); i-- > 0;) {
-                 eval_.open(grid[i],
-                            coordinate(chunk, fmt::format("p{}", grid[i]), below, extent(grid[i])));
+                 eval_.open(grid[i], chunk_coordinate(b(), chunk, below, extent(grid[i]),
+                                                      fmt::format("p{}", grid[i])));
                  below *= extent(grid[i]);
                }
-               first_panel_ =
-                   coordinate(chunk, "panels", row_blocks_, panel_blocks_) * panels_per_block_;
-               first_row_ = coordinate(chunk, "rows", 1, row_blocks_) * rows_per_block_;
+               first_panel_ = chunk_coordinate(b(), chunk, row_blocks_, panel_blocks_, "panels") *
+                              panels_per_block_;
+               first_row_ = chunk_coordinate(b(), chunk, 1, row_blocks_, "rows") * rows_per_block_;
                if (blocked())
                  b().loop("block", {0}, {divide_up(extent(sum_.over[0]), depth_)}, 1,
                           [&](loop::Var block) {
@@ -142,14 +142,6 @@ class Tiler {
   }
   static std::int64_t stride(const Access& access, int dim) {
     return dim < 0 ? 0 : access.strides[static_cast<std::size_t>(dim)];
-  }
-
-  /// (chunk / below) mod count, without the parts that do nothing.
-  Affine coordinate(loop::Var chunk, std::string name, std::int64_t below, std::int64_t count) {
-    if (count == 1) return 0;
-    if (below == 1 && count == kernel_.chunks) return Affine::of(chunk);
-    return Affine::of(b().define(std::move(name), Affine::of(chunk), below,
-                                 below * count == kernel_.chunks ? 0 : count));
   }
 
   /// What a chunk is, and how much of the column factor is packed at a time.

@@ -55,7 +55,8 @@ class Transposer {
   }
 
   loop::Kernel run() {
-    const std::int64_t columns = extent(turn_.columns), blocks = (columns + kColumns - 1) / kColumns;
+    const std::int64_t columns = extent(turn_.columns),
+                       blocks = (columns + kColumns - 1) / kColumns;
     std::vector<int> grid;
     kernel_.chunks = blocks;
     for (int d = 0; d < static_cast<int>(space_.dims.size()); ++d)
@@ -63,32 +64,24 @@ class Transposer {
         grid.push_back(d);
         kernel_.chunks *= extent(d);
       }
-    builder_.loop("chunk", {Affine::of(loop::kBegin)}, {Affine::of(loop::kEnd)}, 1,
-                  [&](loop::Var chunk) {
-                    Affine from = turn_.from->offset, to = turn_.to->offset;
-                    std::int64_t below = blocks;
-                    for (std::size_t i = grid.size(); i-- > 0;) {
-                      const Affine point = coordinate(chunk, below, extent(grid[i]));
-                      from = from + point * turn_.from->strides[at(grid[i])];
-                      to = to + point * turn_.to->strides[at(grid[i])];
-                      below *= extent(grid[i]);
-                    }
-                    block(from, to, coordinate(chunk, 1, blocks) * kColumns);
-                  });
+    builder_.loop(
+        "chunk", {Affine::of(loop::kBegin)}, {Affine::of(loop::kEnd)}, 1, [&](loop::Var chunk) {
+          Affine from = turn_.from->offset, to = turn_.to->offset;
+          std::int64_t below = blocks;
+          for (std::size_t i = grid.size(); i-- > 0;) {
+            const Affine point = chunk_coordinate(builder_, chunk, below, extent(grid[i]));
+            from = from + point * turn_.from->strides[at(grid[i])];
+            to = to + point * turn_.to->strides[at(grid[i])];
+            below *= extent(grid[i]);
+          }
+          block(from, to, chunk_coordinate(builder_, chunk, 1, blocks) * kColumns);
+        });
     loop::verify(kernel_);
     return std::move(kernel_);
   }
 
  private:
   std::int64_t extent(int dim) const { return space_.dims[at(dim)].extent; }
-
-  /// (chunk / below) mod count, without the parts that do nothing.
-  Affine coordinate(loop::Var chunk, std::int64_t below, std::int64_t count) {
-    if (count == 1) return 0;
-    if (below == 1 && count == kernel_.chunks) return Affine::of(chunk);
-    return Affine::of(builder_.define("p", Affine::of(chunk), below,
-                                      below * count == kernel_.chunks ? 0 : count));
-  }
 
   /// The columns of a chunk, which begin at `first`. Of the last block there may be fewer.
   void block(const Affine& from, const Affine& to, const Affine& first) {
@@ -116,8 +109,7 @@ class Transposer {
                                .padded_rows = static_cast<int>(count)});
     };
     const std::int64_t n = extent(turn_.rows), full = n / kLanes * kLanes;
-    builder_.loop("r", {0}, {full}, kLanes,
-                  [&](loop::Var r) { tile(Affine::of(r), kLanes); });
+    builder_.loop("r", {0}, {full}, kLanes, [&](loop::Var r) { tile(Affine::of(r), kLanes); });
     if (full < n) tile(full, n - full);
   }
 

@@ -194,8 +194,8 @@ TEST_CASE("a_relu_s_mask_is_found_again_in_its_result") {
 }
 
 TEST_CASE("of_an_activation_too_large_for_the_caches_only_the_operand_is_stored") {
-  const std::vector<Type> types{{DType::f32, {512, 32}}, {DType::f32, {32, 1024}},
-                                {DType::f32, {1024, 16}}};
+  const std::vector<Type> types{
+      {DType::f32, {512, 32}}, {DType::f32, {32, 1024}}, {DType::f32, {1024, 16}}};
   const Function function = trace(types, [](const std::vector<Tensor>& in) {
     const Tensor y = matmul(gelu(matmul(in[0], in[1])), in[2]);
     return grad(sum(square(y)), {in[0], in[1], in[2]});
