@@ -11,8 +11,10 @@
 // One dimension, the rows, is that which every reduction keeps whose result is read again. Where
 // some reduction sums over the rows themselves (the gradients of keys and values), its results
 // are accumulated in memory from block to block, each one ascending chain; then the blocks of one
-// point of the other parallel dimensions are one chunk. Element-wise values that only one
-// contraction's result leads to are evaluated on its accumulators. Blocks follow from the shape.
+// point of the other parallel dimensions are one chunk. Columns that a mask hides from all rows of
+// a block are left out: by a causal mask's shape, or, once the rows' maxima are known, by what the
+// mask holds (StreamLimit). Element-wise values that only one contraction's result leads to are
+// evaluated on its accumulators. Blocks follow from the shape.
 #pragma once
 
 #include "ir/loop.h"

@@ -31,8 +31,6 @@ constexpr std::int64_t kFarBytes = 1 << 18;    // of what an epilogue reads or w
 constexpr std::int64_t kLineBytes = 64;
 constexpr std::int64_t kWrittenEpilogue = 96;       // operations after a tile that are written out
 constexpr std::int64_t kTranscendentalWeight = 20;  // of them, an elementary function
-constexpr std::int64_t kChainWeight = 24;           // of one sum, from which on rows run abreast
-constexpr std::int64_t kMostBeside = 4;
 
 std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 std::int64_t round_up(std::int64_t a, std::int64_t b) { return divide_up(a, b) * b; }
@@ -405,55 +403,31 @@ class Tiler {
                         static_cast<int>(std::min<std::int64_t>(kLanes, columns - c * kLanes)));
       eval_.prepare(roots_, plan_.u < 0 ? 0 : bit(plan_.u), 0);
       if (rolled) {
-        const std::int64_t beside = rows_beside(rows);
-        b().loop("r", {0}, {rows}, beside, [&](loop::Var r) {
-          std::vector<Reg> sums_now;
-          for (std::int64_t n = 0; n < beside; ++n)
-            sums_now.push_back(b().load(
-                rolled_buffer_, (Affine::of(r) + Affine(n)) * (wide * kLanes) + Affine(c * kLanes),
-                kLanes));
-          finish(i + Affine::of(r), sums_now);
+        b().loop("r", {0}, {rows}, 1, [&](loop::Var r) {
+          const Affine at = Affine::of(r, wide * kLanes) + Affine(c * kLanes);
+          finish(i + Affine::of(r), b().load(rolled_buffer_, at, kLanes));
         });
       } else {
         for (std::int64_t r = 0; r < rows; ++r)
-          finish(i + Affine(r), {sums[static_cast<std::size_t>(r * wide + c)]});
+          finish(i + Affine(r), sums[static_cast<std::size_t>(r * wide + c)]);
       }
       eval_.close(plan_.v);
       eval_.pop_scope();
     }
   }
 
-  /// Some rows of a column's epilogue, from `first` on.
-  void finish(const Affine& first, const std::vector<Reg>& sums) {
+  /// One row of a column's epilogue.
+  void finish(const Affine& row, Reg sum) {
+    eval_.push_scope();
+    if (plan_.u >= 0) eval_.open(plan_.u, row);
+    eval_.define(plan_.reduced_expr, sum);
     // All values before any store: an output may lie where an input lay.
-    std::vector<std::vector<Reg>> values;
-    const auto in_row = [&](std::size_t n, const auto& body) {
-      eval_.push_scope();
-      if (plan_.u >= 0) eval_.open(plan_.u, first + Affine(static_cast<std::int64_t>(n)));
-      body();
-      if (plan_.u >= 0) eval_.close(plan_.u);
-      eval_.pop_scope();
-    };
-    for (std::size_t n = 0; n < sums.size(); ++n)
-      in_row(n, [&] {
-        eval_.define(plan_.reduced_expr, sums[n]);
-        values.emplace_back();
-        for (int root : roots_) values.back().push_back(eval_.eval(root));
-      });
-    for (std::size_t n = 0; n < sums.size(); ++n)
-      in_row(n, [&] {
-        for (std::size_t s = 0; s < roots_.size(); ++s)
-          eval_.store({space_.stores[s].access, false}, values[n][s]);
-      });
-  }
-
-  /// Rows of a rolled epilogue that run beside each other: an elementary function alone is a chain
-  /// of operations that wait for each other.
-  std::int64_t rows_beside(std::int64_t rows) const {
-    if (epilogue_weight() < kChainWeight) return 1;
-    for (std::int64_t n = kMostBeside; n > 1; --n)
-      if (rows % n == 0) return n;
-    return 1;
+    std::vector<Reg> values;
+    for (int root : roots_) values.push_back(eval_.eval(root));
+    for (std::size_t s = 0; s < values.size(); ++s)
+      eval_.store({space_.stores[s].access, false}, values[s]);
+    if (plan_.u >= 0) eval_.close(plan_.u);
+    eval_.pop_scope();
   }
 
   /// About how many operations one sum's epilogue takes.
