@@ -200,6 +200,7 @@ class Streamer {
           } else if (traits(*user).elementwise && user->types().size() == 1) {
             up.push_back({user, 0});
           } else if (is_sink(*user)) {
+            if (spread_ && reuses(*user)) return false;
             facts_[user].role = Role::sink;
             contracts = contracts || traits(*user).contraction;
           }
@@ -266,6 +267,16 @@ class Streamer {
     if (node.op() != Op::dot_general || !is_float(node.type().dtype)) return false;
     const auto& attrs = node.attrs<DotAttrs>();
     return !attrs.lhs_contracting.empty() && (is_wide(0) || is_wide(1));
+  }
+
+  /// Whether a product reads each wide value for several results: it is then better in memory.
+  bool reuses(const Node& sink) const {
+    if (!traits(sink).contraction) return false;
+    const DotAttrs& attrs = sink.attrs<DotAttrs>();
+    std::int64_t products = sink.type().count();
+    for (std::int64_t axis : attrs.lhs_contracting)
+      products *= sink.operand(0).type().dims[static_cast<std::size_t>(axis)];
+    return products > wide_count_;
   }
 
   Role role(const Node* node) const {

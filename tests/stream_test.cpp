@@ -262,6 +262,16 @@ TEST_CASE("additive_attention_and_its_gradients_store_no_features", "[stream]") 
   for (std::size_t i = 0; i < here.size(); ++i) CHECK(difference(avx2[i], here[i]) == kNone);
 }
 
+TEST_CASE("features_that_a_matrix_multiplies_are_stored", "[stream]") {
+  // Each is read for 24 results: a product is better at that.
+  const std::vector<Array> inputs{floats({1500}, 1), floats({200}, 2), floats({200, 24}, 3)};
+  const TensorBody body = [](const std::vector<Tensor>& in) {
+    return std::vector{matmul(sin(unsqueeze(in[0], 1) * in[1]), in[2])};
+  };
+  CHECK(streams(planned(trace(types_of(inputs), body))) == 0);
+  check(body, inputs, {.relative = 2e-5});
+}
+
 TEST_CASE("features_that_are_read_elsewhere_are_stored_once", "[stream]") {
   const std::vector<Array> inputs{floats({2, 70, 40}, 1), floats({2, 90, 40}, 2),
                                   floats({40, 1}, 3)};
