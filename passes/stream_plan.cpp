@@ -394,19 +394,25 @@ class Planner : public StreamPlan {
     return found;
   }
 
-  /// Products that nothing before the limit reads run after it.
+  /// Products of what is in memory that no step before the limit reads run after it. (One that sums
+  /// over the columns would then leave some out, which `hides` has not asked about.)
   void run_late() {
-    std::set<int> early;
-    reach(limit->mask, early);
-    reach(limit->row_max, early);
-    for (const Reduction& r : space.reductions)
-      if (r.level < limit->level)
-        for (const auto* list : {&r.inputs, &r.initial})
-          for (int input : *list) reach(input, early);
-    for (StreamStep& step : steps)
-      if (step.tile && step.level < limit->level && step.stores.empty() &&
-          !early.contains(result_of(step.tile->reduction)))
-        step.level = limit->level;
+    for (StreamStep& late : steps) {
+      if (!late.tile || late.level >= limit->level || !late.stores.empty() ||
+          late.tile->over == limit->dim || expr(late.tile->row).kind != Expr::Kind::load ||
+          expr(late.tile->column).kind != Expr::Kind::load)
+        continue;
+      std::set<int> early;
+      reach(limit->mask, early);
+      reach(limit->row_max, early);
+      for (const StreamStep& step : steps) {
+        if (&step == &late || step.level >= limit->level) continue;
+        for (int root : roots(step)) reach(root, early);
+        if (step.tile)
+          for (int factor : {step.tile->row, step.tile->column}) reach(factor, early);
+      }
+      if (!early.contains(result_of(late.tile->reduction))) late.level = limit->level;
+    }
     sort_steps();
   }
 

@@ -176,6 +176,25 @@ TEST_CASE("keys_beyond_all_lengths_are_left_out_unless_they_count", "[stream]") 
     }
 }
 
+TEST_CASE("what_hidden_scores_add_to_is_not_left_out", "[stream]") {
+  // Beside the weights the scores themselves are multiplied, and a function of another product.
+  const std::vector<Array> inputs{floats({2, kQueries, kSize}, 1), floats({2, 192, kSize}, 2),
+                                  floats({2, 192, 24}, 3), Array::of<std::int32_t>({2}, {100, 30})};
+  const TensorBody body = [](const std::vector<Tensor>& in) {
+    const Tensor seen = unsqueeze(sequence_mask(in[3], 192), 1);
+    const Tensor product = bmm(in[0], transpose(in[1], 1, 2));
+    const Tensor scores = where(seen, product / 4, -1000.0);
+    const Tensor weights = softmax(scores, -1);
+    // Filled before the rows' maxima are known, read only after.
+    const Tensor second = bmm(in[0], transpose(flip(in[1], {1}), 1, 2));
+    const Tensor other = exp(second / 64);
+    return std::vector{bmm(weights * other, in[2]) + bmm(scores, in[2]) / 1000,
+                       bmm(weights * other, flip(in[2], {1})), bmm(weights * second, in[2])};
+  };
+  check(body, inputs, {.relative = 2e-5});
+  check(with_gradients(body), inputs, {.relative = 2e-5});
+}
+
 TEST_CASE("attention_written_by_hand_without_a_stopped_gradient_is_a_stream", "[stream]") {
   check_stream(attention_inputs(), [](const std::vector<Tensor>& in) {
     const Tensor scores = bmm(in[0], transpose(in[1], 1, 2));
